@@ -1,0 +1,3 @@
+/** The registry: what this service decides, and what its workers listen to. */
+export { chargeAtBank, chargePayment } from './charge-payment.listener.ts';
+export { type PlaceOrder, placeOrder } from './place-order.transaction.ts';

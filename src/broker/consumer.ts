@@ -1,0 +1,28 @@
+import type { ReceivedMessage } from './message.ts';
+
+/**
+ * One consumer of one topic in one consumer group. At-least-once: a message that is neither acknowledged nor postponed
+ * is delivered again when its invisible duration ends. No order is promised between messages.
+ */
+export interface Consumer {
+  readonly topic: string;
+  readonly group: string;
+  /**
+   * Waits up to the broker's long poll for at most `max` messages (1–32), each invisible to others for `invisibleMs`.
+   * An empty array is normal. A message that cannot be decoded is never part of it and does not harm its neighbours.
+   * Rejects with `BrokerError`; the caller backs off and calls again. Aborting rejects at once with the signal's
+   * reason; messages that arrive after that are handed back.
+   */
+  receive(max: number, invisibleMs: number, signal?: AbortSignal): Promise<Delivery[]>;
+  /** Stops receiving, lets open acknowledgements finish within `deadlineMs`, releases every socket and timer. Idempotent. */
+  close(deadlineMs?: number): Promise<void>;
+}
+
+/** One delivery of a message, and what may be done with it. Not safe for concurrent calls on the same delivery. */
+export interface Delivery {
+  readonly message: ReceivedMessage;
+  /** Done: never delivered to this group again. Rejects with `BrokerError` when the broker did not confirm; it may then come again. */
+  ack(): Promise<void>;
+  /** Delivered again not before `ms` (0–12 h) from now. Counts as a delivery attempt. Also how a lease is renewed. */
+  changeInvisibleDuration(ms: number): Promise<void>;
+}

@@ -1,0 +1,20 @@
+import type { Consumer } from '../consumer.ts';
+import type { TransactionalBroker } from '../transactional-producer.ts';
+import { type RocketmqConsumerOptions, startRocketmqConsumer } from './consumer.ts';
+import { type RocketmqOptions, resolveRocketmqOptions } from './options.ts';
+import { startRocketmqTransactionalProducer } from './transactional-producer.ts';
+
+/** A RocketMQ 5 broker behind its gRPC proxy. */
+export interface RocketmqBroker extends TransactionalBroker {
+  /** Resolves once the topic is known and messages can be received. The group should exist before the first message is produced. */
+  startConsumer(consumer: RocketmqConsumerOptions): Promise<Consumer>;
+}
+
+/** Describes a RocketMQ 5 broker; checks the options at once, connects when a producer or consumer is started. */
+export function rocketmq(options: RocketmqOptions): RocketmqBroker {
+  const resolved = resolveRocketmqOptions(options);
+  return {
+    startTransactionalProducer: ({ topics, checkBack }) => startRocketmqTransactionalProducer(resolved, topics, checkBack),
+    startConsumer: (consumer) => startRocketmqConsumer(resolved, consumer),
+  };
+}

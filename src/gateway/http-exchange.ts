@@ -1,0 +1,200 @@
+import { performance } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { Connection, ConnectionPool } from './connection-pool.ts';
+import type { Exchange, FailureReason, PhaseTimes, RawAnswer, TimeoutPhase } from './exchange.ts';
+import type { CallTimeouts } from './external-call.ts';
+import type { PreparedRequest } from './prepare-request.ts';
+
+export interface HttpExchangeOptions {
+  readonly timeouts: CallTimeouts;
+  readonly maxResponseBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Sends a request once and reads its answer, timing each phase. Never rejects. Follows no redirect and sends no byte
+ * twice: only a connection that turns out dead before the first byte is replaced, unseen, within the same `connectMs`.
+ */
+export const exchangeHttp = (pool: ConnectionPool, request: PreparedRequest, options: HttpExchangeOptions): Promise<Exchange> =>
+  new Promise((resolve) => new HttpExchange(pool, request, options, resolve).start());
+
+/** Bodies over this size leave in pieces, each waiting for the socket to drain. */
+const CHUNK_BYTES = 16 * 1024;
+
+// Words of undici and of its parser for an answer that is not HTTP, as opposed to a connection that ended.
+const MALFORMED = /^(?:HPE_(?!INVALID_EOF_STATE)|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
+
+class HttpExchange implements Dispatcher.DispatchHandler {
+  readonly #pool: ConnectionPool;
+  readonly #request: PreparedRequest;
+  readonly #options: HttpExchangeOptions;
+  readonly #resolve: (exchange: Exchange) => void;
+  #phase: TimeoutPhase = 'connect';
+  #isDone = false;
+  #connection: Connection | undefined;
+  #stopWaiting: (() => void) | undefined;
+  #isReused = false;
+  #phaseTimer: NodeJS.Timeout | undefined;
+  #totalTimer: NodeJS.Timeout | undefined;
+  readonly #startedAt = performance.now();
+  #writingAt = 0;
+  #writtenAt = 0;
+  #headersAt = 0;
+  #httpStatus = 0;
+  #headers: RawAnswer['headers'] = [];
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(pool: ConnectionPool, request: PreparedRequest, options: HttpExchangeOptions, resolve: (exchange: Exchange) => void) {
+    this.#pool = pool;
+    this.#request = request;
+    this.#options = options;
+    this.#resolve = resolve;
+  }
+
+  start(): void {
+    const { timeouts, signal } = this.#options;
+    if (signal?.aborted) return this.#fail('cancelled');
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#totalTimer = setTimeout(() => this.#fail('deadline'), timeouts.totalMs);
+    this.#arm(timeouts.connectMs);
+    this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
+  }
+
+  #dispatch(connection: Connection): void {
+    if (this.#isDone) return this.#pool.release(connection, true);
+    this.#connection = connection;
+    this.#isReused = connection.socket !== undefined;
+    const { method, path, headers, body } = this.#request;
+    try {
+      connection.client.dispatch({ method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) }, this);
+    } catch (error) {
+      this.#fail('lost', error as Error);
+    }
+  }
+
+  /** undici is about to write the first byte: from here on the request counts as sent. */
+  onRequestStart(): void {
+    this.#phase = 'write';
+    this.#writingAt = performance.now();
+    this.#arm(this.#options.timeouts.writeMs);
+  }
+
+  /** undici has handed the last byte to the socket, which may still hold all of it. */
+  onRequestSent(): void {
+    const socket = this.#connection?.socket;
+    if (!socket || socket.writableLength === 0) return this.#onWritten();
+    // An empty write is done when everything before it is; 'drain' is not emitted for small bodies.
+    socket.write('', () => this.#onWritten());
+  }
+
+  #onWritten(): void {
+    if (this.#isDone || this.#phase !== 'write') return;
+    this.#phase = 'read';
+    this.#writtenAt = performance.now();
+    this.#arm(this.#options.timeouts.readMs);
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, httpStatus: number): void {
+    if (this.#isDone || httpStatus < 200) return;
+    this.#onWritten();
+    this.#headersAt = performance.now();
+    this.#httpStatus = httpStatus;
+    this.#headers = pairs(controller.rawHeaders);
+    this.#arm(this.#options.timeouts.readMs);
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isDone) return;
+    const room = this.#options.maxResponseBytes - this.#bytes;
+    const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    this.#chunks.push(kept);
+    this.#bytes += kept.length;
+    if (kept.length < chunk.length) this.#fail('oversized');
+    else this.#phaseTimer?.refresh();
+  }
+
+  onResponseEnd(): void {
+    if (this.#isDone) return;
+    const times = this.#times();
+    const remoteAddress = this.#connection?.socket?.remoteAddress;
+    this.#settle(true);
+    this.#resolve({ kind: 'answered', times, remoteAddress, answer: this.#answer(false) });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (this.#isDone) return;
+    const dead = this.#connection;
+    if (this.#phase === 'connect' && this.#isReused && dead) {
+      // An idle socket died before a byte was written on it: nothing was sent, so a fresh one takes its place.
+      this.#connection = undefined;
+      this.#pool.release(dead, false);
+      this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
+      return;
+    }
+    this.#fail(MALFORMED.test((error as NodeJS.ErrnoException).code ?? '') ? 'malformed' : 'lost', error);
+  }
+
+  readonly #onAbort = (): void => this.#fail('cancelled', this.#options.signal?.reason instanceof Error ? this.#options.signal.reason : undefined);
+
+  #fail(reason: FailureReason, error?: Error): void {
+    if (this.#isDone) return;
+    const phase = this.#phase;
+    const times = this.#times();
+    const answer = this.#headersAt ? this.#answer(true) : undefined;
+    const remoteAddress = this.#connection?.socket?.remoteAddress;
+    this.#settle(false);
+    this.#resolve({ kind: 'failed', phase, reason, error: error && plainError(error), times, answer, remoteAddress });
+  }
+
+  #settle(isReusable: boolean): void {
+    this.#isDone = true;
+    clearTimeout(this.#phaseTimer);
+    clearTimeout(this.#totalTimer);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopWaiting?.();
+    if (this.#connection) this.#pool.release(this.#connection, isReusable);
+    this.#connection = undefined;
+  }
+
+  #arm(ms: number): void {
+    clearTimeout(this.#phaseTimer);
+    this.#phaseTimer = setTimeout(() => this.#fail('timeout'), ms);
+  }
+
+  #answer(isTruncated: boolean): RawAnswer {
+    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    return { httpStatus: this.#httpStatus, headers: this.#headers, body, isTruncated };
+  }
+
+  #times(): PhaseTimes {
+    const now = performance.now();
+    const between = (from: number, to: number): number | undefined => (from ? (to || now) - from : undefined);
+    return {
+      connectMs: (this.#writingAt || now) - this.#startedAt,
+      writeMs: between(this.#writingAt, this.#writtenAt),
+      headersMs: between(this.#writtenAt, this.#headersAt),
+      bodyMs: between(this.#headersAt, 0),
+      totalMs: now - this.#startedAt,
+    };
+  }
+}
+
+function* chunksOf(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += CHUNK_BYTES) yield body.subarray(at, at + CHUNK_BYTES);
+}
+
+function pairs(raw: Dispatcher.DispatchController['rawHeaders']): (readonly [string, string])[] {
+  const flat = Array.isArray(raw) ? raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1'))) : [];
+  return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index]!.toLowerCase(), flat[2 * index + 1]!] as const);
+}
+
+/** Name, code and message only: undici's and TLS's errors carry response bytes and certificates along. */
+function plainError(error: Error): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  const plain: NodeJS.ErrnoException = new Error(error.message || (error instanceof AggregateError ? error.errors.map((inner: Error) => inner.message).join('; ') : 'no message'));
+  plain.name = error.name;
+  if (typeof code === 'string') plain.code = code;
+  return plain;
+}

@@ -1,0 +1,39 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { RawAnswer } from './exchange.ts';
+import type { CallAnswer } from './external-call.ts';
+
+/** Parses a complete answer; `undefined` when its body is not what its headers say. Throws nothing. */
+export function readAnswer(raw: RawAnswer): CallAnswer | undefined {
+  const headers: Record<string, string> = Object.create(null);
+  for (const [name, value] of raw.headers) headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+  const body = readBody(raw.body, headers['content-type'] ?? '', headers['content-encoding']);
+  return body && { httpStatus: raw.httpStatus, headers, response: body.value };
+}
+
+/** Reads a body by its content type: JSON, or text for anything else, `undefined` for none. */
+export function readBody(body: Buffer, contentType: string, contentEncoding?: string): { readonly value: unknown } | undefined {
+  if (body.length === 0) return { value: undefined };
+  // Only identity was asked for; unpacking the unasked would invite bombs.
+  if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity') return undefined;
+  const text = body.toString('utf8');
+  if (!isJson(contentType)) return { value: text };
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
+export const isJson = (contentType: string): boolean => /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType.trim());
+
+/** Checks a value against a schema. The complaint names places, never values; a schema that throws is a complaint too. */
+export async function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown): Promise<{ readonly value: T } | { readonly complaint: string }> {
+  try {
+    const result = await schema['~standard'].validate(value);
+    if (!result.issues) return { value: result.value };
+    const places = result.issues.slice(0, 5).map(({ path }) => path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'the whole');
+    return { complaint: `does not match its schema at ${places.join(', ').slice(0, 300)}` };
+  } catch {
+    return { complaint: 'could not be checked: its schema threw' };
+  }
+}

@@ -1,0 +1,55 @@
+import type { EntitySchema } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import type { Migration } from '@mikro-orm/migrations';
+import { MikroORM } from '@mikro-orm/mysql';
+import { ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
+import { query, primary } from './mysql-connection.ts';
+
+export interface OpenOrmOptions {
+  /** `mysql://user:password@host:port/database` of the primary. */
+  readonly url: string;
+  readonly entities: readonly unknown[];
+  readonly migrations?: readonly (new (...args: never[]) => Migration)[];
+  /** Connections at most; each `publish()` in flight and each running listener needs one. Default 20. */
+  readonly poolSize?: number;
+}
+
+/**
+ * Opens a MikroORM instance for MySQL or MariaDB and asks it one question. Rejects with `ConfigurationError` for a bad
+ * URL and `DatabaseUnavailableError` when nobody answers; the password is in neither message.
+ */
+export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
+  const where = describeUrl(options.url);
+  const orm = await MikroORM.init({
+    clientUrl: options.url,
+    entities: [...options.entities] as EntitySchema[],
+    extensions: [Migrator],
+    // One transaction a file: MySQL commits DDL implicitly, so a file holds one statement or is written to be repeatable.
+    migrations: { migrationsList: [...(options.migrations ?? [])] as never[], snapshot: false, tableName: 'checkback_migrations', disableForeignKeys: false },
+    pool: { min: 0, max: options.poolSize ?? 20 },
+    timezone: 'Z',
+    driverOptions: { connectTimeout: 5_000, enableKeepAlive: true, keepAliveInitialDelay: 10_000 },
+    debug: false,
+    logger: () => {},
+  });
+  try {
+    await query(await primary(orm), 'select 1');
+  } catch (error) {
+    await orm.close(true).catch(() => {});
+    throw new DatabaseUnavailableError(`no answer from the database at ${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  return orm;
+}
+
+function describeUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new ConfigurationError('database url must look like mysql://user:password@host:3306/database');
+  }
+  if (url.protocol !== 'mysql:' || url.pathname.length < 2) {
+    throw new ConfigurationError(`database url must look like mysql://user:password@host:3306/database, got ${url.protocol}//${url.host}${url.pathname}`);
+  }
+  return `${url.host}${url.pathname}`;
+}

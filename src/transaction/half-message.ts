@@ -1,0 +1,75 @@
+import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
+import type { CheckedHalfMessage } from '../broker/transactional-producer.ts';
+import { InvalidMessageError } from '../errors.ts';
+import type { HalfMessageView } from './lookup.ts';
+
+/** Below the broker's 4 MiB, which count the properties and the protocol's own bytes too. */
+export const MAX_BODY_BYTES = 4 * 1024 * 1024 - 64 * 1024;
+/** The proxy's limit for keys, tag and properties together is 16 KiB; the broker keeps some for itself. */
+const MAX_KEYS_BYTES = 8 * 1024;
+
+const UNPRINTABLE = /[\s\p{Cc}]/u;
+const CONTROL = /\p{Cc}/u;
+
+/** Who sends, and under which ids. */
+export interface HalfMessageIdentity {
+  readonly owner: string;
+  readonly listener: string;
+  readonly transactionId: string;
+  readonly correlationId: string;
+}
+
+/** Builds the half message. Throws `InvalidMessageError` for anything the broker would refuse or mangle, before it is sent. */
+export function encodeHalfMessage(
+  content: { topic: string; tag: string; keys: readonly string[]; payload: unknown },
+  identity: HalfMessageIdentity,
+): OutgoingMessage {
+  const where = `message of listener "${identity.listener}"`;
+  if (!Array.isArray(content.keys)) throw new InvalidMessageError(`${where}: keys must be an array of strings`);
+  for (const key of content.keys as unknown[]) {
+    // The server joins keys with spaces and splits them again.
+    if (typeof key !== 'string' || key === '' || UNPRINTABLE.test(key)) {
+      throw new InvalidMessageError(`${where}: key ${JSON.stringify(key)} must be a non-empty string without white space or control characters`);
+    }
+  }
+  if (Buffer.byteLength(content.keys.join(' ')) > MAX_KEYS_BYTES) throw new InvalidMessageError(`${where}: keys are longer than ${MAX_KEYS_BYTES} bytes together`);
+  if (typeof identity.correlationId !== 'string' || !identity.correlationId || identity.correlationId.length > 128 || CONTROL.test(identity.correlationId)) {
+    throw new InvalidMessageError(`${where}: correlation id ${JSON.stringify(identity.correlationId)} must be 1 to 128 characters without control characters`);
+  }
+  const body = encodePayload(content.payload, where);
+  if (body.byteLength > MAX_BODY_BYTES) throw new InvalidMessageError(`${where}: payload has ${body.byteLength} bytes, the limit is ${MAX_BODY_BYTES}`);
+  return {
+    topic: content.topic,
+    tag: content.tag,
+    keys: content.keys,
+    properties: {
+      [MESSAGE_PROPERTY.owner]: identity.owner,
+      [MESSAGE_PROPERTY.listener]: identity.listener,
+      [MESSAGE_PROPERTY.transactionId]: identity.transactionId,
+      [MESSAGE_PROPERTY.correlationId]: identity.correlationId,
+    },
+    body,
+  };
+}
+
+function encodePayload(payload: unknown, where: string): Uint8Array {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(payload);
+  } catch (error) {
+    throw new InvalidMessageError(`${where}: payload cannot be written as JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (text === undefined) throw new InvalidMessageError(`${where}: payload must be a JSON value, got ${typeof payload}`);
+  return Buffer.from(text, 'utf8');
+}
+
+/** What a look-up may see. The payload was written by this service under its own name, so it is JSON; a broken one throws. */
+export function viewHalfMessage(half: CheckedHalfMessage, transactionId: string): HalfMessageView {
+  return {
+    transactionId,
+    topic: half.topic,
+    tag: half.tag,
+    keys: half.keys,
+    payload: JSON.parse(Buffer.from(half.body).toString('utf8')) as unknown,
+  };
+}

@@ -1,0 +1,40 @@
+import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
+import { ConfigurationError } from '../errors.ts';
+import type { TransactionListener } from './transaction-listener.ts';
+
+type AnyListener = TransactionListener<never>;
+
+/** Finds the listener a half message belongs to, by topic and listener name. Immutable after construction. */
+export class ListenerRegistry {
+  readonly #byName = new Map<string, AnyListener>();
+
+  /** Throws `ConfigurationError` when there is none, or two share a name. */
+  constructor(listeners: readonly AnyListener[]) {
+    if (listeners.length === 0) throw new ConfigurationError('listeners: at least one transaction listener is needed');
+    for (const listener of listeners) {
+      const other = this.#byName.get(listener.name);
+      if (other !== undefined) {
+        throw new ConfigurationError(`listeners: two are named "${listener.name}" (topics "${other.topic}" and "${listener.topic}"); give one of them a name of its own`);
+      }
+      this.#byName.set(listener.name, listener);
+    }
+  }
+
+  get topics(): string[] {
+    return [...new Set([...this.#byName.values()].map((listener) => listener.topic))];
+  }
+
+  has(listener: AnyListener): boolean {
+    return this.#byName.get(listener.name) === listener;
+  }
+
+  [Symbol.iterator](): Iterator<AnyListener> {
+    return this.#byName.values();
+  }
+
+  /** The listener of a checked half message, or `undefined` when it is not one of ours: then the answer is UNKNOWN, never ROLLBACK. */
+  find(half: OutgoingMessage): AnyListener | undefined {
+    const listener = this.#byName.get(half.properties[MESSAGE_PROPERTY.listener] ?? '');
+    return listener?.topic === half.topic ? listener : undefined;
+  }
+}

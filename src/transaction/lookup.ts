@@ -1,0 +1,40 @@
+import type { EntityName } from '@mikro-orm/core';
+import { ConfigurationError } from '../errors.ts';
+
+/** What a look-up sees of the half message it is asked about. */
+export interface HalfMessageView<Payload = unknown> {
+  /** Identity of the transaction that wrote, or did not write, the row. */
+  readonly transactionId: string;
+  readonly topic: string;
+  readonly tag: string;
+  readonly keys: readonly string[];
+  readonly payload: Payload;
+}
+
+/** The row the local transaction inserts proves that it committed. */
+export interface RowExistsLookup<Payload = unknown> {
+  readonly kind: 'rowExists';
+  readonly entity: EntityName<object>;
+  readonly where: (half: HalfMessageView<Payload>) => object;
+  readonly keyUsedOnce: boolean;
+}
+
+/** How a check-back finds out what became of a local transaction. The fence that makes it safe follows from it. */
+export type Lookup<Payload = unknown> = RowExistsLookup<Payload>;
+
+/**
+ * COMMIT if a row of `entity` matches `where`, ROLLBACK if none does and the transaction is over, UNKNOWN while it may
+ * still commit. For flows that insert a row.
+ *
+ * `where` must go through a primary or unique key and must match the transaction id, so that a second attempt under the
+ * same business key is not taken for the first. A key that can never be used by two attempts may say so with
+ * `{ keyUsedOnce: true }`.
+ */
+export function rowExists<Entity extends object, Payload = unknown>(
+  entity: EntityName<Entity>,
+  where: (half: HalfMessageView<Payload>) => object,
+  options: { readonly keyUsedOnce?: boolean } = {},
+): RowExistsLookup<Payload> {
+  if (typeof where !== 'function') throw new ConfigurationError('rowExists: the second argument must be a function half => where');
+  return Object.freeze({ kind: 'rowExists', entity: entity as EntityName<object>, where, keyUsedOnce: options.keyUsedOnce ?? false });
+}

@@ -1,0 +1,54 @@
+import type { TransactionalBroker } from '../broker/transactional-producer.ts';
+import { ConfigurationError } from '../errors.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
+import type { TransactionDatabase } from './transaction-database.ts';
+import type { TransactionListener } from './transaction-listener.ts';
+
+export interface TransactionalPublisherOptions {
+  /** Name of this service. It owns its transactions: only a publisher of the same owner answers their check-backs. */
+  readonly owner: string;
+  readonly broker: TransactionalBroker;
+  readonly database: TransactionDatabase;
+  readonly listeners: readonly TransactionListener<never>[];
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** Longest wait for a connection and its fence. Default 3,000 ms. */
+  readonly connectionTimeoutMs?: number;
+  /** Longest a local transaction may take before its session is killed. Default 10,000 ms. */
+  readonly transactionTimeoutMs?: number;
+  /** How long a COMMIT whose answer was lost is looked up before it is reported in doubt. Default 5,000 ms. */
+  readonly inDoubtTimeoutMs?: number;
+  /** Check-backs looked up at the same time; each needs a connection. Default 4. */
+  readonly checkBackConcurrency?: number;
+}
+
+export const DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS = {
+  logger: silentLogger,
+  connectionTimeoutMs: 3_000,
+  transactionTimeoutMs: 10_000,
+  inDoubtTimeoutMs: 5_000,
+  checkBackConcurrency: 4,
+} as const;
+
+export type ResolvedPublisherOptions = Required<TransactionalPublisherOptions>;
+
+const REQUIRED = ['owner', 'broker', 'database', 'listeners'] as const;
+const KNOWN = new Set<string>([...REQUIRED, ...Object.keys(DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS)]);
+
+/** Merges with the defaults, checks and freezes. Throws `ConfigurationError` naming the option and its value. */
+export function resolvePublisherOptions(options: TransactionalPublisherOptions): ResolvedPublisherOptions {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw new ConfigurationError(`publisher: unknown option "${name}"`);
+  }
+  for (const name of REQUIRED) {
+    if (options[name] === undefined) throw new ConfigurationError(`publisher: option "${name}" is missing`);
+  }
+  const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...options };
+  if (!/^[\x21-\x7e]{1,64}$/.test(resolved.owner)) {
+    throw new ConfigurationError(`publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`);
+  }
+  for (const name of ['connectionTimeoutMs', 'transactionTimeoutMs', 'inDoubtTimeoutMs', 'checkBackConcurrency'] as const) {
+    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) throw new ConfigurationError(`publisher: ${name} must be a whole number of at least 1, got ${String(resolved[name])}`);
+  }
+  return Object.freeze(resolved);
+}

@@ -1,0 +1,150 @@
+import { v7 as uuidV7 } from 'uuid';
+import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
+import { ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessageError } from '../errors.ts';
+import { withDeadline } from '../shared/deadline.ts';
+import { CheckBackHandler } from './check-back-handler.ts';
+import { emitTransactionEvent } from './diagnostics.ts';
+import { encodeHalfMessage } from './half-message.ts';
+import { ListenerRegistry } from './listener-registry.ts';
+import type { HalfMessageView } from './lookup.ts';
+import { type Publication, runPublication } from './publish-protocol.ts';
+import { type ResolvedPublisherOptions, type TransactionalPublisherOptions, resolvePublisherOptions } from './publisher-options.ts';
+import type { TransactionListener } from './transaction-listener.ts';
+
+/** What a resolved `publish()` tells: the rows are committed and the message will be delivered at least once. */
+export interface PublishReceipt {
+  readonly transactionId: string;
+  readonly correlationId: string;
+}
+
+export interface PublishOptions {
+  /** Follows the order through all processes and their logs. Default: the transaction id. */
+  readonly correlationId?: string;
+}
+
+/**
+ * Changes rows and publishes a message as one decision. Safe for concurrent use; one per process and service is enough.
+ * Each `publish()` holds one database connection while it runs.
+ */
+export class TransactionalPublisher {
+  readonly #options: ResolvedPublisherOptions;
+  readonly #registry: ListenerRegistry;
+  readonly #producer: TransactionalProducer;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: ResolvedPublisherOptions, registry: ListenerRegistry, producer: TransactionalProducer) {
+    this.#options = options;
+    this.#registry = registry;
+    this.#producer = producer;
+  }
+
+  /**
+   * Checks everything that can be checked, connects, and answers check-backs from then on, those of an earlier process
+   * of the same owner among them. Rejects with `ConfigurationError` naming what is wrong, or `BrokerError`.
+   */
+  static async start(options: TransactionalPublisherOptions): Promise<TransactionalPublisher> {
+    const resolved = resolvePublisherOptions(options);
+    const registry = new ListenerRegistry(resolved.listeners);
+    for (const listener of registry) await resolved.database.verify(listener);
+    const handler = new CheckBackHandler({
+      owner: resolved.owner,
+      registry,
+      database: resolved.database,
+      logger: resolved.logger,
+      concurrency: resolved.checkBackConcurrency,
+    });
+    const producer = await resolved.broker.startTransactionalProducer({
+      topics: registry.topics,
+      checkBack: (half, signal) => handler.answer(half, signal),
+    });
+    return new TransactionalPublisher(resolved, registry, producer);
+  }
+
+  /**
+   * Resolves once the local transaction has committed: the message will be delivered at least once. Rejects with
+   * `InvalidMessageError`, `DatabaseUnavailableError`, `HalfMessageError` (nothing happened), `LocalTransactionError`
+   * (rolled back, never delivered), or `TransactionInDoubtError` (nobody knows yet; the broker will ask).
+   * Not idempotent: each call is a transaction of its own.
+   */
+  async publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions = {}): Promise<PublishReceipt> {
+    if (this.#closing) throw new ClosedError('the publisher is closed and takes no new orders');
+    if (!this.#registry.has(listener as TransactionListener<never>)) {
+      throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
+    }
+    if (this.#options.database.isInsideTransaction()) {
+      throw new ForeignTransactionError(`publish: called inside a transaction that is already open; listener "${listener.name}" could not decide over it`);
+    }
+    const work = this.#publish(listener, input, options);
+    this.#track(work);
+    return work;
+  }
+
+  async #publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions): Promise<PublishReceipt> {
+    const transactionId = uuidV7();
+    const correlationId = options.correlationId ?? transactionId;
+    const publication = await this.#prepare(listener, input, transactionId, correlationId);
+    await runPublication(publication, {
+      producer: this.#producer,
+      database: this.#options.database,
+      options: this.#options,
+      endLater: (half, resolution) => this.#track(this.#end(half, resolution, publication)),
+    });
+    return { transactionId, correlationId };
+  }
+
+  async #prepare<Input>(listener: TransactionListener<Input>, input: Input, transactionId: string, correlationId: string): Promise<Publication<Input>> {
+    let accepted = input;
+    if (listener.schema !== undefined) {
+      const result = await listener.schema['~standard'].validate(input);
+      if (result.issues !== undefined) {
+        const issues = result.issues.map((issue) => `${(issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${issue.message}`);
+        throw new InvalidMessageError(`input of listener "${listener.name}" is refused: ${issues.join('; ')}`);
+      }
+      accepted = result.value;
+    }
+    const { topic, tag } = listener;
+    const keys = listener.keys(accepted);
+    const message = encodeHalfMessage(
+      { topic, tag, keys, payload: listener.payload(accepted) },
+      { owner: this.#options.owner, listener: listener.name, transactionId, correlationId },
+    );
+    // As the check-back will see it: after a journey through JSON.
+    const view: HalfMessageView = { transactionId, topic, tag, keys, payload: JSON.parse(Buffer.from(message.body).toString('utf8')) as unknown };
+    this.#options.database.assertCheckable(listener.lookup, view);
+    return { listener, input: accepted, message, view, correlationId };
+  }
+
+  /** Best effort, once: the broker's check-back finds whatever is lost here. */
+  async #end<Input>(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK', { view, correlationId, listener }: Publication<Input>): Promise<void> {
+    try {
+      await half.end(resolution);
+    } catch (error) {
+      const event = { transactionId: view.transactionId, correlationId, listener: listener.name, topic: listener.topic, resolution, error };
+      emitTransactionEvent('end-failed', event);
+      this.#options.logger.warn(event, `END ${resolution} was not confirmed; the check-back will settle it`);
+    }
+  }
+
+  #track(work: Promise<unknown>): void {
+    this.#running.add(work);
+    const done = (): void => void this.#running.delete(work);
+    work.then(done, done);
+  }
+
+  /**
+   * Refuses new orders at once, lets those in flight and their ENDs finish within `deadlineMs`, then disconnects. What is
+   * not finished by then is settled by the check-back of another process. Idempotent; leaves nothing alive.
+   */
+  close(deadlineMs = 15_000): Promise<void> {
+    this.#closing ??= (async () => {
+      const deadline = Date.now() + deadlineMs;
+      // A publication that finishes starts its END: so until nothing is left, not once.
+      while (this.#running.size > 0 && Date.now() < deadline) {
+        await withDeadline(Promise.allSettled(this.#running), Math.max(1, deadline - Date.now()), () => new Error('drain deadline')).catch(() => {});
+      }
+      await this.#producer.close(Math.max(1_000, deadline - Date.now()));
+    })();
+    return this.#closing;
+  }
+}

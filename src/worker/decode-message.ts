@@ -1,0 +1,48 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { MESSAGE_PROPERTY } from '../broker/message.ts';
+import type { ReceivedMessage } from '../broker/message.ts';
+import { InvalidMessageError } from '../errors.ts';
+import type { ListenerMessage } from './message-listener.ts';
+import { DEFAULT_JSON_LIMITS, parseJson } from './parse-json.ts';
+import type { JsonLimits } from './parse-json.ts';
+
+/**
+ * The message as its listener sees it, its payload parsed within `limits` and validated by `schema`, synchronously or
+ * not. Rejects with `InvalidMessageError` when the body is no acceptable JSON or the schema refuses it; the error names
+ * the paths refused and not their values, which may be secret. A schema that itself throws rejects with what it threw.
+ * The correlation id is the producer's, or the broker's message id for a message of somebody who sets none.
+ */
+export const decodeMessage = async <Payload>(
+  message: ReceivedMessage,
+  schema?: StandardSchemaV1<unknown, Payload>,
+  limits: JsonLimits = DEFAULT_JSON_LIMITS,
+): Promise<ListenerMessage<Payload>> => {
+  const value = parseJson(message.body, limits);
+  return {
+    // Without a schema Payload is whatever the listener says it is.
+    payload: schema === undefined ? (value as Payload) : await validate(value, schema),
+    correlationId: message.properties[MESSAGE_PROPERTY.correlationId] ?? message.messageId,
+    transactionId: message.properties[MESSAGE_PROPERTY.transactionId],
+    messageId: message.messageId,
+    topic: message.topic,
+    tag: message.tag,
+    keys: message.keys,
+    properties: message.properties,
+    deliveryAttempt: message.deliveryAttempt,
+  };
+};
+
+const MAX_PATHS_NAMED = 5;
+
+const validate = async <Payload>(value: unknown, schema: StandardSchemaV1<unknown, Payload>): Promise<Payload> => {
+  const result = await schema['~standard'].validate(value);
+  if (result.issues === undefined) return result.value;
+  const paths = result.issues.slice(0, MAX_PATHS_NAMED).map(pathOf).join(', ');
+  const more = result.issues.length > MAX_PATHS_NAMED ? ` and ${result.issues.length - MAX_PATHS_NAMED} more` : '';
+  throw new InvalidMessageError(`payload is refused by its schema at ${paths}${more}`);
+};
+
+const pathOf = ({ path = [] }: StandardSchemaV1.Issue): string =>
+  path.length === 0
+    ? 'the root'
+    : path.map(segment => String(typeof segment === 'object' ? segment.key : segment).slice(0, 64)).join('.');
