@@ -202,3 +202,10 @@ export class AuditUnavailableError extends CheckbackError {
   readonly acted = 'no';
   readonly retryable = true;
 }
+
+/** Another attempt with the same idempotency key is in progress, here or in another process; this call sent nothing. */
+export class CallInFlightError extends CheckbackError {
+  readonly code = 'CB_CALL_IN_FLIGHT';
+  readonly acted = 'no';
+  readonly retryable = true;
+}

@@ -1,6 +1,6 @@
 // Publishing: rows and a message as one decision.
 export { defineTransactionListener } from './transaction/transaction-listener.ts';
-export type { LocalDecision, TransactionContext, TransactionListener, TransactionListenerDefinition } from './transaction/transaction-listener.ts';
+export type { AnyTransactionListener, LocalDecision, TransactionContext, TransactionListener, TransactionListenerDefinition } from './transaction/transaction-listener.ts';
 export { rowExists } from './transaction/lookup.ts';
 export type { HalfMessageView, Lookup, RowExistsLookup } from './transaction/lookup.ts';
 export { TransactionalPublisher } from './transaction/transactional-publisher.ts';
@@ -16,7 +16,7 @@ export type { ExternalCall } from './gateway/external-call.ts';
 export { createGateway } from './gateway/gateway.ts';
 export type { CallOptions, CallOutcome, Gateway } from './gateway/gateway.ts';
 export { defineMessageListener } from './worker/message-listener.ts';
-export type { ListenerMessage, MessageListener } from './worker/message-listener.ts';
+export type { AnyMessageListener, ListenerMessage, MessageListener } from './worker/message-listener.ts';
 export { startWorker } from './worker/worker.ts';
 
 // The broker and the database behind them.

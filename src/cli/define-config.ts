@@ -1,5 +1,5 @@
 import type { AnyMessageListener } from '../worker/message-listener.ts';
-import type { TransactionListener } from '../transaction/transaction-listener.ts';
+import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
 
 /** What `checkback.config.ts` exports by default. What is left out comes from the environment, where the names say so. */
 export interface CheckbackConfig {
@@ -13,7 +13,7 @@ export interface CheckbackConfig {
   readonly entities?: readonly unknown[];
   /** MikroORM migrations of the business, run by `checkback migrate` together with the engine's. */
   readonly migrations?: readonly unknown[];
-  readonly transactionListeners?: readonly TransactionListener<never>[];
+  readonly transactionListeners?: readonly AnyTransactionListener[];
   readonly messageListeners?: readonly AnyMessageListener[];
   /** Institutions by name, as the external calls name them. `CHECKBACK_ORIGINS` (`bank=https://…,other=…`) goes before. */
   readonly origins?: Readonly<Record<string, string>>;

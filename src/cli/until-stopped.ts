@@ -1,4 +1,4 @@
-/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once, for people who cannot wait. */
+/** Resolves with the first SIGTERM or SIGINT, or when the parent's channel closes. A second one ends the process at once, for people who cannot wait. */
 export function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false;
@@ -9,5 +9,7 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
+    // A parent that started us with a channel and is gone asks for the same.
+    process.once('disconnect', () => onSignal('SIGTERM'));
   });
 }

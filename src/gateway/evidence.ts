@@ -5,7 +5,6 @@ import type { ExternalCall } from './external-call.ts';
 import type { RequestRecord, ResponseSnapshot, StoredBody } from './external-call-store.ts';
 import { maskJson, type MaskRules, SECRET_NAMES } from './mask-json.ts';
 import type { PreparedRequest } from './prepare-request.ts';
-import { isJson } from './read-answer.ts';
 
 /** Headers stored in clear. Of any other header the name is stored, and `***`. */
 export const KEPT_HEADERS: readonly string[] = [
@@ -40,7 +39,7 @@ export function requestRecord(
     method: request.method,
     path: scrub(request.path, secrets).replace(/([?&][^=&]*=)[^&]+/g, '$1***'),
     headers: storedHeaders([...request.headers], rules, secrets),
-    body: request.body && storedBody(request.body, 'application/json', rules, secrets),
+    body: request.body && storedBody(request.body, rules, secrets),
     openedAt,
   };
 }
@@ -49,11 +48,10 @@ export function requestRecord(
 export function responseSnapshot(exchange: Exchange, error: CheckbackError | undefined, request: PreparedRequest, rules: EvidenceRules, closedAt: Date): ResponseSnapshot {
   const secrets = secretsOf(request, rules);
   const { answer } = exchange;
-  const contentType = answer?.headers.find(([name]) => name === 'content-type')?.[1] ?? '';
   return {
     httpStatus: answer?.httpStatus,
     headers: answer && storedHeaders(answer.headers, rules, secrets),
-    body: answer && storedBody(answer.body, contentType, rules, secrets),
+    body: answer && storedBody(answer.body, rules, secrets),
     isTruncated: answer?.isTruncated ?? false,
     failedPhase: exchange.kind === 'failed' ? exchange.phase : undefined,
     times: exchange.times,
@@ -74,18 +72,19 @@ export function errorChain(error: unknown): string {
   return JSON.stringify(chain);
 }
 
-function storedBody(raw: Buffer, contentType: string, rules: EvidenceRules, secrets: readonly string[]): StoredBody {
+function storedBody(raw: Buffer, rules: EvidenceRules, secrets: readonly string[]): StoredBody {
   const common = { rawBytes: raw.length, sha256: hash('sha256', raw, 'buffer') };
-  const masked = isJson(contentType) || rules.isStrict || mentionsSecret(raw) ? maskJson(raw, rules.masks) : { bytes: raw, isMasked: false };
+  const mayHoldSecrets = rules.isStrict || NAMED_SECRET.test(raw.toString('latin1'));
+  const masked = mayHoldSecrets ? maskJson(raw, rules.masks) : { bytes: raw, isMasked: false };
   // Not JSON, or cut in the middle: names and values cannot be told apart.
-  if (!masked && (rules.isStrict || mentionsSecret(raw)) && raw.length > 0) return { state: 'WITHHELD', bytes: undefined, ...common };
+  if (!masked && raw.length > 0) return { state: 'WITHHELD', bytes: undefined, ...common };
   const kept = masked?.bytes ?? raw;
   const bytes = secrets.some((secret) => kept.includes(secret)) ? Buffer.from(scrub(kept.toString('latin1'), secrets.map(asLatin1)), 'latin1') : kept;
   return { state: bytes === raw ? 'RAW' : 'MASKED', bytes, ...common };
 }
 
-const NAMED = new RegExp(SECRET_NAMES.join('|'), 'i');
-const mentionsSecret = (raw: Buffer): boolean => NAMED.test(raw.toString('latin1'));
+// A well-known name before a colon or an equals sign; an escape may hide one, so it counts as well.
+const NAMED_SECRET = new RegExp(`\\b(?:${SECRET_NAMES.join('|')})["']?\\s*[:=]|\\\\u`, 'i');
 
 const storedHeaders = (headers: readonly (readonly [string, string])[], { keptHeaders }: EvidenceRules, secrets: readonly string[]): string =>
   JSON.stringify(headers.map(([name, value]) => [name, keptHeaders.has(name) ? scrub(value, secrets) : '***']));

@@ -22,8 +22,9 @@ export const exchangeHttp = (pool: ConnectionPool, request: PreparedRequest, opt
 /** Bodies over this size leave in pieces, each waiting for the socket to drain. */
 const CHUNK_BYTES = 16 * 1024;
 
-// Words of undici and of its parser for an answer that is not HTTP, as opposed to a connection that ended.
-const MALFORMED = /^(?:HPE_(?!INVALID_EOF_STATE)|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
+/** Whether undici failed on what it read, as opposed to a connection that ended. */
+const isMalformed = ({ name, code = '' }: NodeJS.ErrnoException): boolean =>
+  (name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE') || code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('UND_ERR_RES_');
 
 class HttpExchange implements Dispatcher.DispatchHandler {
   readonly #pool: ConnectionPool;
@@ -133,7 +134,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
       this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
       return;
     }
-    this.#fail(MALFORMED.test((error as NodeJS.ErrnoException).code ?? '') ? 'malformed' : 'lost', error);
+    this.#fail(isMalformed(error) ? 'malformed' : 'lost', error);
   }
 
   readonly #onAbort = (): void => this.#fail('cancelled', this.#options.signal?.reason instanceof Error ? this.#options.signal.reason : undefined);

@@ -2,12 +2,16 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { RawAnswer } from './exchange.ts';
 import type { CallAnswer } from './external-call.ts';
 
-/** Parses a complete answer; `undefined` when its body is not what its headers say. Throws nothing. */
+/**
+ * Parses a complete answer; `undefined` when a 2xx has a body that is not what its headers say. Refusals count by their
+ * status, so an unreadable body of theirs is passed on as text. Throws nothing.
+ */
 export function readAnswer(raw: RawAnswer): CallAnswer | undefined {
   const headers: Record<string, string> = Object.create(null);
   for (const [name, value] of raw.headers) headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
   const body = readBody(raw.body, headers['content-type'] ?? '', headers['content-encoding']);
-  return body && { httpStatus: raw.httpStatus, headers, response: body.value };
+  if (!body && raw.httpStatus < 300) return undefined;
+  return { httpStatus: raw.httpStatus, headers, response: body ? body.value : raw.body.toString('utf8') };
 }
 
 /** Reads a body by its content type: JSON, or text for anything else, `undefined` for none. */
@@ -24,7 +28,7 @@ export function readBody(body: Buffer, contentType: string, contentEncoding?: st
   }
 }
 
-export const isJson = (contentType: string): boolean => /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType.trim());
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType.trim());
 
 /** Checks a value against a schema. The complaint names places, never values; a schema that throws is a complaint too. */
 export async function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown): Promise<{ readonly value: T } | { readonly complaint: string }> {

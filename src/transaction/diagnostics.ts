@@ -23,6 +23,8 @@ export interface TransactionDiagnostics {
   'in-doubt': TransactionEvent & { readonly error: unknown };
   /** A check-back was answered. */
   checked: TransactionEvent & { readonly resolution: Resolution; readonly round: number; readonly ageMs: number | undefined; readonly reason?: string };
+  /** END was handed to the broker; not yet a proof that it acted on it. */
+  ended: TransactionEvent & { readonly resolution: 'COMMIT' | 'ROLLBACK' };
   /** END was not confirmed; the check-back will find the truth. */
   'end-failed': TransactionEvent & { readonly resolution: 'COMMIT' | 'ROLLBACK'; readonly error: unknown };
 }
@@ -33,6 +35,7 @@ const channels = {
   'rolled-back': channel('checkback:rolled-back'),
   'in-doubt': channel('checkback:in-doubt'),
   checked: channel('checkback:checked'),
+  ended: channel('checkback:ended'),
   'end-failed': channel('checkback:end-failed'),
 } satisfies Record<keyof TransactionDiagnostics, unknown>;
 
@@ -44,5 +47,7 @@ export function emitTransactionEvent<Name extends keyof TransactionDiagnostics>(
 export function onTransactionEvent<Name extends keyof TransactionDiagnostics>(name: Name, listener: (event: TransactionDiagnostics[Name]) => void): () => void {
   const onMessage = (message: unknown): void => listener(message as TransactionDiagnostics[Name]);
   channels[name].subscribe(onMessage);
-  return () => void channels[name].unsubscribe(onMessage);
+  return () => {
+    channels[name].unsubscribe(onMessage);
+  };
 }

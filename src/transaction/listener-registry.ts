@@ -1,15 +1,13 @@
 import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
 import { ConfigurationError } from '../errors.ts';
-import type { TransactionListener } from './transaction-listener.ts';
-
-type AnyListener = TransactionListener<never>;
+import type { AnyTransactionListener } from './transaction-listener.ts';
 
 /** Finds the listener a half message belongs to, by topic and listener name. Immutable after construction. */
 export class ListenerRegistry {
-  readonly #byName = new Map<string, AnyListener>();
+  readonly #byName = new Map<string, AnyTransactionListener>();
 
   /** Throws `ConfigurationError` when there is none, or two share a name. */
-  constructor(listeners: readonly AnyListener[]) {
+  constructor(listeners: readonly AnyTransactionListener[]) {
     if (listeners.length === 0) throw new ConfigurationError('listeners: at least one transaction listener is needed');
     for (const listener of listeners) {
       const other = this.#byName.get(listener.name);
@@ -24,16 +22,16 @@ export class ListenerRegistry {
     return [...new Set([...this.#byName.values()].map((listener) => listener.topic))];
   }
 
-  has(listener: AnyListener): boolean {
+  has(listener: AnyTransactionListener): boolean {
     return this.#byName.get(listener.name) === listener;
   }
 
-  [Symbol.iterator](): Iterator<AnyListener> {
+  [Symbol.iterator](): Iterator<AnyTransactionListener> {
     return this.#byName.values();
   }
 
   /** The listener of a checked half message, or `undefined` when it is not one of ours: then the answer is UNKNOWN, never ROLLBACK. */
-  find(half: OutgoingMessage): AnyListener | undefined {
+  find(half: OutgoingMessage): AnyTransactionListener | undefined {
     const listener = this.#byName.get(half.properties[MESSAGE_PROPERTY.listener] ?? '');
     return listener?.topic === half.topic ? listener : undefined;
   }

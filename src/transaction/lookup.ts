@@ -15,7 +15,8 @@ export interface HalfMessageView<Payload = unknown> {
 export interface RowExistsLookup<Payload = unknown> {
   readonly kind: 'rowExists';
   readonly entity: EntityName<object>;
-  readonly where: (half: HalfMessageView<Payload>) => object;
+  /** Columns and their values, each matched by equality. */
+  where(half: HalfMessageView<Payload>): object;
   readonly keyUsedOnce: boolean;
 }
 
@@ -30,7 +31,8 @@ export type Lookup<Payload = unknown> = RowExistsLookup<Payload>;
  * same business key is not taken for the first. A key that can never be used by two attempts may say so with
  * `{ keyUsedOnce: true }`.
  */
-export function rowExists<Entity extends object, Payload = unknown>(
+// oxlint-disable-next-line typescript/no-explicit-any -- whoever names the payload's type does not have to name the entity's
+export function rowExists<Payload = unknown, Entity extends object = any>(
   entity: EntityName<Entity>,
   where: (half: HalfMessageView<Payload>) => object,
   options: { readonly keyUsedOnce?: boolean } = {},

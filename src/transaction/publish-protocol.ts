@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
 import { LocalTransactionError, TransactionInDoubtError } from '../errors.ts';
@@ -71,7 +72,7 @@ async function runLocalTransaction<Input>(session: FencedSession, publication: P
       throw new LocalTransactionError(`${of}: the listener decided ROLLBACK`, { reason: 'declined' });
     }
     if (decision !== undefined && decision !== 'COMMIT') {
-      throw new TypeError(`execute must return "COMMIT", "ROLLBACK" or nothing, got ${JSON.stringify(decision) ?? String(decision)}`);
+      throw new TypeError(`execute must return "COMMIT", "ROLLBACK" or nothing, got ${inspect(decision)}`);
     }
     await withDeadline(session.commit(), timeoutMs, () => new CommitFailure(new Error(`COMMIT was not answered within ${timeoutMs} ms`), true));
     return undefined;

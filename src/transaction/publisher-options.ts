@@ -2,14 +2,14 @@ import type { TransactionalBroker } from '../broker/transactional-producer.ts';
 import { ConfigurationError } from '../errors.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
-import type { TransactionListener } from './transaction-listener.ts';
+import type { AnyTransactionListener } from './transaction-listener.ts';
 
 export interface TransactionalPublisherOptions {
   /** Name of this service. It owns its transactions: only a publisher of the same owner answers their check-backs. */
   readonly owner: string;
   readonly broker: TransactionalBroker;
   readonly database: TransactionDatabase;
-  readonly listeners: readonly TransactionListener<never>[];
+  readonly listeners: readonly AnyTransactionListener[];
   /** Default: silent. */
   readonly logger?: Logger;
   /** Longest wait for a connection and its fence. Default 3,000 ms. */

@@ -17,7 +17,7 @@ export interface TransactionContext {
 }
 
 /** One kind of decision: rows to write and the message that goes with them. Made by `defineTransactionListener`. */
-export interface TransactionListener<Input = never> {
+export interface TransactionListener<Input> {
   /** Unique in the publisher; travels with each half message and routes its check-back. Keep it when the code changes. */
   readonly name: string;
   readonly topic: string;
@@ -35,6 +35,10 @@ export interface TransactionListener<Input = never> {
    */
   execute(em: EntityManager, input: Input, context: TransactionContext): Promise<LocalDecision | void> | LocalDecision | void;
 }
+
+/** A listener of any input, for lists of them: what one listener needs is checked where it is defined. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a listener both takes and checks its input, so no other type holds them all
+export type AnyTransactionListener = TransactionListener<any>;
 
 export interface TransactionListenerDefinition<Input> {
   /** Default: `topic:tag`. */

@@ -69,7 +69,7 @@ export class TransactionalPublisher {
    */
   async publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions = {}): Promise<PublishReceipt> {
     if (this.#closing) throw new ClosedError('the publisher is closed and takes no new orders');
-    if (!this.#registry.has(listener as TransactionListener<never>)) {
+    if (!this.#registry.has(listener)) {
       throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
     }
     if (this.#options.database.isInsideTransaction()) {
@@ -117,12 +117,13 @@ export class TransactionalPublisher {
 
   /** Best effort, once: the broker's check-back finds whatever is lost here. */
   async #end<Input>(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK', { view, correlationId, listener }: Publication<Input>): Promise<void> {
+    const event = { transactionId: view.transactionId, correlationId, listener: listener.name, topic: listener.topic, resolution };
     try {
       await half.end(resolution);
+      emitTransactionEvent('ended', event);
     } catch (error) {
-      const event = { transactionId: view.transactionId, correlationId, listener: listener.name, topic: listener.topic, resolution, error };
-      emitTransactionEvent('end-failed', event);
-      this.#options.logger.warn(event, `END ${resolution} was not confirmed; the check-back will settle it`);
+      emitTransactionEvent('end-failed', { ...event, error });
+      this.#options.logger.warn({ ...event, error }, `END ${resolution} was not confirmed; the check-back will settle it`);
     }
   }
 

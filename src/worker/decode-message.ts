@@ -45,4 +45,4 @@ const validate = async <Payload>(value: unknown, schema: StandardSchemaV1<unknow
 const pathOf = ({ path = [] }: StandardSchemaV1.Issue): string =>
   path.length === 0
     ? 'the root'
-    : path.map(segment => String(typeof segment === 'object' ? segment.key : segment).slice(0, 64)).join('.');
+    : path.map((segment) => String(typeof segment === 'object' ? segment.key : segment).slice(0, 64)).join('.');

@@ -1,4 +1,4 @@
-import { ConnectError, ConnectTimeoutError, DeadlineError, InvalidMessageError } from '../errors.ts';
+import { InvalidMessageError } from '../errors.ts';
 import type { CallOutcome } from '../gateway/gateway.ts';
 import { fullJitter, MAX_INVISIBLE_MS } from './retry-options.ts';
 import type { RetryOptions } from './retry-options.ts';
@@ -24,14 +24,12 @@ export interface DispositionContext {
 /**
  * Decides about a delivery whose call has an outcome. Pure.
  * SUCCESS and FAIL are ends. UNKNOWN is acknowledged too and never retried blindly: the institution may have acted, the
- * row says UNKNOWN and a status check follows. PENDING is retried, not before `retryAfterMs`, with full jitter on top
- * so that a thousand messages told the same Retry-After do not come back in the same instant.
+ * row says UNKNOWN and a status check follows. PENDING is retried until `maxDeliveries`, not before `retryAfterMs`, with
+ * full jitter on top so that a thousand messages told the same Retry-After do not come back in the same instant. The
+ * attempts a gateway makes within one call count as one delivery here.
  */
 export const dispositionOfOutcome = (outcome: CallOutcome<unknown>, context: DispositionContext): Disposition => {
   if (outcome.status !== 'PENDING') return { kind: 'ack' };
-  if (isConnectFailure(outcome.error) && outcome.attempt >= context.retry.maxConnectAttempts) {
-    return { kind: 'deadLetter', reason: `no connection in ${outcome.attempt} attempts: ${describe(outcome.error)}` };
-  }
   return retryOrGiveUp(outcome.error, context, outcome.retryAfterMs);
 };
 
@@ -41,9 +39,7 @@ export const dispositionOfOutcome = (outcome: CallOutcome<unknown>, context: Dis
  * never for ever.
  */
 export const dispositionOfError = (error: unknown, context: DispositionContext): Disposition =>
-  error instanceof InvalidMessageError
-    ? { kind: 'deadLetter', reason: describe(error) }
-    : retryOrGiveUp(error, context, undefined);
+  error instanceof InvalidMessageError ? { kind: 'deadLetter', reason: describe(error) } : retryOrGiveUp(error, context, undefined);
 
 const retryOrGiveUp = (
   error: unknown,
@@ -56,11 +52,6 @@ const retryOrGiveUp = (
   const afterMs = Math.max(0, notBeforeMs ?? 0) + fullJitter(deliveryAttempt, retry, random);
   return { kind: 'retry', afterMs: Math.min(afterMs, MAX_INVISIBLE_MS), reason: describe(error) };
 };
-
-const isConnectFailure = (error: unknown): boolean =>
-  error instanceof ConnectError ||
-  error instanceof ConnectTimeoutError ||
-  (error instanceof DeadlineError && error.phase === 'connect');
 
 // Anything may be thrown, even what String() chokes on.
 const describe = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : `a thrown ${typeof error}`);

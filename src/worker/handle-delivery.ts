@@ -60,22 +60,30 @@ export const handleDelivery = (delivery: Delivery, context: HandleContext): Hand
       leaseMs: limits.leaseMs,
       maxMs: limits.maxHandlingMs,
       clock: context.clock,
-      onFailure: err => logger.warn({ ...fields, err }, 'lease not renewed; trying again'),
-      onLost: err => logger.warn({ ...fields, err }, 'lease lost: the message may come again while it is still being worked'),
+      onFailure: (error) => logger.warn({ ...fields, error }, 'lease not renewed; trying again'),
+      onLost: (error) => logger.warn({ ...fields, error }, 'lease lost: the message may come again while it is still being worked'),
       onExhausted: () => {
-        logger.error({ ...fields, maxHandlingMs: limits.maxHandlingMs }, 'handler runs too long: aborted, its lease is not renewed any more');
+        logger.error(
+          { ...fields, maxHandlingMs: limits.maxHandlingMs },
+          'handler runs too long: aborted, its lease is not renewed any more',
+        );
         cancellation.abort(new DOMException(`handling took longer than ${limits.maxHandlingMs} ms`, 'TimeoutError'));
       },
     });
-    const work = judge(message, context, cancellation.signal).then(verdict => buryDead(message, verdict, context, fields));
-    const { settlement } = await Promise.race([work, abandonment.promise]).finally(() => lease.release());
-    await settleDelivery(delivery, settlement, { parkMs: limits.parkMs, counters, logger, fields });
+    const work = judge(message, context, cancellation.signal).then((verdict) => buryDead(message, verdict, context, fields));
+    let verdict: Verdict;
+    try {
+      verdict = await Promise.race([work, abandonment.promise]);
+    } finally {
+      await lease.release();
+    }
+    await settleDelivery(delivery, verdict.settlement, { parkMs: limits.parkMs, counters, logger, fields });
   };
 
   return {
-    ended: run().catch((err: unknown) => {
+    ended: run().catch((error: unknown) => {
       counters.unsettled += 1;
-      logger.error({ ...fields, err }, 'the worker failed on this delivery; the message comes again when its lease ends');
+      logger.error({ ...fields, error }, 'the worker failed on this delivery; the message comes again when its lease ends');
     }),
     cancel: () => cancellation.abort(new ClosedError('the worker is closing')),
     handBack: () => abandonment.resolve({ settlement: { kind: 'handBack' }, error: undefined }),
@@ -125,8 +133,8 @@ const buryDead = async (message: ReceivedMessage, verdict: Verdict, context: Han
   try {
     await context.deadLetter(message, settlement.reason, error);
     return { settlement: { kind: 'buried' }, error };
-  } catch (err) {
-    context.logger.error({ ...fields, err, reason: settlement.reason }, 'dead, and the dead-letter sink failed');
+  } catch (failure) {
+    context.logger.error({ ...fields, error: failure, reason: settlement.reason }, 'dead, and the dead-letter sink failed');
     const afterMs = fullJitter(message.deliveryAttempt, context.listener.retry, context.random);
     return { settlement: { kind: 'retry', afterMs, reason: 'the dead-letter sink failed' }, error };
   }

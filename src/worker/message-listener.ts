@@ -60,8 +60,10 @@ export interface MessageListenerDefinition<Payload, CallInput, Response> {
 }
 
 /** A checked, frozen listener definition. Holds no resource: any number of workers may run the same one. */
-export interface MessageListener<Payload, CallInput, Response>
-  extends Omit<MessageListenerDefinition<Payload, CallInput, Response>, 'retry'> {
+export interface MessageListener<Payload, CallInput, Response> extends Omit<
+  MessageListenerDefinition<Payload, CallInput, Response>,
+  'retry'
+> {
   readonly retry: RetryOptions;
 }
 
@@ -92,11 +94,14 @@ interface Rule {
   readonly expected: string;
 }
 
-const matches = (pattern: RegExp) => (value: unknown): boolean => typeof value === 'string' && pattern.test(value);
+const matches =
+  (pattern: RegExp) =>
+  (value: unknown): boolean =>
+    typeof value === 'string' && pattern.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 const optional = ({ isValid, expected }: Rule): Rule => ({
-  isValid: value => value === undefined || isValid(value),
+  isValid: (value) => value === undefined || isValid(value),
   expected: `${expected}, or left out`,
 });
 
@@ -108,7 +113,7 @@ const RULES: Record<keyof MessageListenerDefinition<unknown, unknown, unknown>, 
   group: { isValid: matches(/^[%|\w-]{1,255}$/), expected: '1–255 of A–Z a–z 0–9 % | _ -' },
   payload: optional({
     // A schema may be callable (arktype), so it is known by its property alone.
-    isValid: value => (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']),
+    isValid: (value) => (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']),
     expected: 'a Standard Schema',
   }),
   call: { isValid: isObject, expected: 'a defined external call' },
@@ -117,13 +122,14 @@ const RULES: Record<keyof MessageListenerDefinition<unknown, unknown, unknown>, 
   onSuccess: optional({ isValid: isFunction, expected: 'a function' }),
   onFail: optional({ isValid: isFunction, expected: 'a function' }),
   concurrency: optional({
-    isValid: value => Number.isSafeInteger(value) && (value as number) >= 1,
+    isValid: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
     expected: 'a whole number of at least 1',
   }),
   retry: optional({ isValid: isObject, expected: 'an object' }),
 };
 
-const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : isObject(value) ? 'an object' : String(value));
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? JSON.stringify(value) : isObject(value) ? 'an object' : String(value);
 
 const refusal = (definition: { name?: unknown }, fault: string, cause?: unknown): ConfigurationError =>
   new ConfigurationError(`message listener ${shown(definition.name)}: ${fault}`, { cause });

@@ -34,7 +34,7 @@ export const receiveDeliveries = (options: ReceiveOptions, stop: AbortSignal): O
 
   const untilFree = (): Promise<unknown> => {
     const places = inFlight.pipe(
-      skipWhile(taken => taken >= concurrency),
+      skipWhile((taken) => taken >= concurrency),
       takeUntil(fromEvent(stop, 'abort')),
     );
     return firstValueFrom(places, { defaultValue: undefined });
@@ -54,7 +54,7 @@ export const receiveDeliveries = (options: ReceiveOptions, stop: AbortSignal): O
       options.onError();
       const ceilingMs = Math.min(RECEIVE_BACKOFF.maxMs, RECEIVE_BACKOFF.baseMs * 2 ** (failures - 1));
       const afterMs = ceilingMs / 2 + fullJitter(failures, RECEIVE_BACKOFF, random) / 2;
-      logger.warn({ err: error, topic: consumer.topic, group: consumer.group, failures, afterMs }, 'receive failed; trying again');
+      logger.warn({ error, topic: consumer.topic, group: consumer.group, failures, afterMs }, 'receive failed; trying again');
       await clock.sleep(afterMs, stop).catch(() => {});
       return [];
     }
@@ -62,7 +62,7 @@ export const receiveDeliveries = (options: ReceiveOptions, stop: AbortSignal): O
 
   return defer(nextBatch).pipe(
     repeat(),
-    takeWhile(batch => batch !== undefined),
-    concatMap(batch => batch),
+    takeWhile((batch) => batch !== undefined),
+    concatMap((batch) => batch),
   );
 };

@@ -1,11 +1,6 @@
 /** When a message that could not be worked comes again, and how often before it counts as dead. */
 export interface RetryOptions {
   /**
-   * Calls to the institution whose connection failed, the first one counted, before the message is dead-lettered.
-   * Answers of the kind "not now" (429, 503) are not among them: they are bounded by `maxDeliveries` alone. Default 3.
-   */
-  readonly maxConnectAttempts: number;
-  /**
    * Deliveries of one message, the first one counted, whatever made them fail. Keep it below the broker's own limit
    * (`retryMaxTimes` + 1, so 17 unless changed), or the broker decides first. Default 16.
    */
@@ -17,7 +12,6 @@ export interface RetryOptions {
 }
 
 export const DEFAULT_RETRY_OPTIONS: RetryOptions = Object.freeze({
-  maxConnectAttempts: 3,
   maxDeliveries: 16,
   baseMs: 1_000,
   maxMs: 300_000,
@@ -45,8 +39,5 @@ export const resolveRetryOptions = (options: Partial<RetryOptions> = {}): RetryO
  * Exponential backoff with full jitter: anything from 0 to `min(maxMs, baseMs × 2^(attempt − 1))`, in whole
  * milliseconds. `random` gives a number in [0, 1).
  */
-export const fullJitter = (
-  attempt: number,
-  { baseMs, maxMs }: Pick<RetryOptions, 'baseMs' | 'maxMs'>,
-  random: () => number,
-): number => Math.floor(random() * Math.min(maxMs, baseMs * 2 ** Math.max(0, attempt - 1)));
+export const fullJitter = (attempt: number, { baseMs, maxMs }: Pick<RetryOptions, 'baseMs' | 'maxMs'>, random: () => number): number =>
+  Math.floor(random() * Math.min(maxMs, baseMs * 2 ** Math.max(0, attempt - 1)));

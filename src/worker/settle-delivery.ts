@@ -40,7 +40,10 @@ export const settleDelivery = async (delivery: Delivery, settlement: Settlement,
         counters.retried += 1;
         return;
       case 'deadLetter':
-        logger.error({ ...fields, afterMs: parkMs, reason: settlement.reason }, 'dead, and no dead-letter sink: postponed, the broker moves it to its %DLQ% after its own limit');
+        logger.error(
+          { ...fields, afterMs: parkMs, reason: settlement.reason },
+          'dead, and no dead-letter sink: postponed, the broker moves it to its %DLQ% after its own limit',
+        );
         await delivery.changeInvisibleDuration(parkMs);
         counters.parked += 1;
         return;
@@ -51,6 +54,9 @@ export const settleDelivery = async (delivery: Delivery, settlement: Settlement,
     }
   } catch (error) {
     counters.unsettled += 1;
-    logger.warn({ ...fields, err: error, settlement: settlement.kind }, 'the broker did not confirm; the message comes again when its lease ends');
+    logger.warn(
+      { ...fields, error, settlement: settlement.kind },
+      'the broker did not confirm; the message comes again when its lease ends',
+    );
   }
 };

@@ -78,7 +78,7 @@ export const startWorker = (options: WorkerOptions): Worker => {
     const { leaseMs } = limits;
     return receiveDeliveries({ consumer, leaseMs, concurrency, inFlight, clock, random, logger, onError }, stop.signal).pipe(
       // The bound holds even should a consumer bring more than it was asked for.
-      mergeMap(async delivery => {
+      mergeMap(async (delivery) => {
         counters.received += 1;
         place(1);
         await work(delivery);

@@ -39,9 +39,14 @@ export function brokerSteps(world: World): Step<World>[] {
       if (half.at !== 'stored' && half.at !== 'gone') return;
       if (half.saidCommit && half.at === 'stored') become(`hears COMMIT, delivers ${name}`, { at: 'gone', delivered: true });
       if (half.saidCommit && !half.delivered) {
-        become(half.at === 'stored' ? `hears COMMIT, delivers ${name}, loses the op record` : `hears COMMIT of ${name} after ROLLBACK, delivers it`, {
-          delivered: true,
-        });
+        become(
+          half.at === 'stored'
+            ? `hears COMMIT, delivers ${name}, loses the op record`
+            : `hears COMMIT of ${name} after ROLLBACK, delivers it`,
+          {
+            delivered: true,
+          },
+        );
       }
       if (half.saidRollback && half.at === 'stored') become(`hears ROLLBACK, removes ${name}`, { at: 'gone' });
     }),

@@ -27,19 +27,22 @@ export function checkSteps(protocol: Protocol, world: World): Step<World>[] {
           steps.push({ label: `broker: asks back, ${what}`, to: { ...asked, checks } });
         }
         if (protocol.foreignOwner === 'ROLLBACK') {
-          steps.push({ label: `another service: gets the ${what}, knows no such row, answers ROLLBACK`, to: answer(asked, attempt, half, 'ROLLBACK') });
+          steps.push({
+            label: `another service: gets the ${what}, knows no such row, answers ROLLBACK`,
+            to: answer(asked, attempt, half, 'ROLLBACK'),
+          });
         }
       }),
     );
   }
   world.checks.forEach(({ attempt, half, point }, at) => {
-    for (const { label, world: after, then } of lookUpSteps(protocol, ruleOfCheckers(protocol), world, attempt, point)) {
+    for (const { label, world: after, leadsTo } of lookUpSteps(protocol, ruleOfCheckers(protocol), world, attempt, point)) {
       const who = `check${nameOf(world, attempt)}: ${label}`;
-      if (isAnswer(then)) {
+      if (isAnswer(leadsTo)) {
         const finished = { ...after, checks: after.checks.toSpliced(at, 1) };
-        steps.push({ label: `${who}, answers ${then}`, to: answer(finished, attempt, half, then) });
+        steps.push({ label: `${who}, answers ${leadsTo}`, to: answer(finished, attempt, half, leadsTo) });
       } else {
-        steps.push({ label: who, to: { ...after, checks: sorted(after.checks.with(at, { attempt, half, point: then })) } });
+        steps.push({ label: who, to: { ...after, checks: sorted(after.checks.with(at, { attempt, half, point: leadsTo })) } });
       }
     }
   });

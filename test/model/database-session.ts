@@ -1,4 +1,5 @@
 import type { Step } from './explore.ts';
+import type { Protocol } from './protocol.ts';
 import { attemptAt, nameOf, withAttempt, type World } from './world.ts';
 
 export type Command = 'GET_LOCK' | 'INSERT row' | 'INSERT marker 1' | 'COMMIT' | 'ROLLBACK' | 'RELEASE_LOCK';
@@ -16,7 +17,7 @@ export interface Session {
   readonly hasUncommittedRow: boolean;
   readonly hasUncommittedMarker: boolean;
   readonly holdsLock: boolean;
-  readonly server: 'open' | 'rolledBack' | 'closed';
+  readonly server: 'open' | 'closing' | 'closed';
 }
 
 export const NEW_SESSION: Session = {
@@ -34,6 +35,12 @@ export function send(session: Session, command: Command): Session {
   return session.client === 'gone' ? session : { ...session, wire: command, reply: null };
 }
 
+/** The client's end is gone. A session that holds nothing is as good as closed: whether the server knows makes no difference. */
+export function cut(session: Session): Session {
+  const holdsNothing = session.wire === null && !session.hasUncommittedRow && !session.hasUncommittedMarker && !session.holdsLock;
+  return { ...session, client: 'gone', reply: null, server: holdsNothing ? 'closed' : session.server };
+}
+
 /** Nothing is left to happen on it: closed, or back in its pool. */
 export function isSessionAtRest({ client, wire, server, hasUncommittedRow, hasUncommittedMarker }: Session): boolean {
   return server === 'closed' || (client === 'connected' && wire === null && !hasUncommittedRow && !hasUncommittedMarker);
@@ -41,31 +48,32 @@ export function isSessionAtRest({ client, wire, server, hasUncommittedRow, hasUn
 
 /**
  * What the server may do with a session: execute the waiting command, also when its client has died since; notice the
- * death and roll back; then give the user-level locks back. MySQL and MariaDB both do the last two in this order.
+ * death, roll back and give the user-level locks back, which are two moments with room for a check in between.
  */
-export function databaseSteps(world: World, index: number): Step<World>[] {
+export function databaseSteps(protocol: Protocol, world: World, index: number): Step<World>[] {
   const { session } = attemptAt(world, index);
   const name = nameOf(world, index);
   const steps: Step<World>[] = [];
-  if (session.server === 'open' && session.wire !== null) steps.push(...execute(world, index, session.wire));
+  const close = (label: string, change: Partial<Session>): void => {
+    steps.push({ label: `database: ${label}`, to: withAttempt(world, index, { session: { ...session, ...change } }) });
+  };
+  const rolledBack = { wire: null, hasUncommittedRow: false, hasUncommittedMarker: false };
+  const isRollbackFirst = protocol.closing === 'rollbackFirst';
+  if (session.server === 'open' && session.wire !== null) steps.push(...execute(protocol, world, index, session.wire));
   if (session.server === 'open' && session.client === 'gone') {
-    const closing = { ...session, wire: null, hasUncommittedRow: false, hasUncommittedMarker: false };
-    const server = session.holdsLock ? 'rolledBack' : 'closed';
-    steps.push({
-      label: `database: notices that session${name} is dead, rolls back`,
-      to: withAttempt(world, index, { session: { ...closing, server } }),
-    });
+    const isAnythingOpen = session.wire !== null || session.hasUncommittedRow || session.hasUncommittedMarker;
+    const noticed = `notices that session${name} is dead`;
+    if (session.holdsLock && !isRollbackFirst) close(`${noticed}, releases its lock`, { wire: null, holdsLock: false, server: 'closing' });
+    else close(`${noticed}${isAnythingOpen ? ', rolls back' : ''}`, { ...rolledBack, server: session.holdsLock ? 'closing' : 'closed' });
   }
-  if (session.server === 'rolledBack') {
-    steps.push({
-      label: `database: releases the lock of session${name}`,
-      to: withAttempt(world, index, { session: { ...session, server: 'closed', holdsLock: false } }),
-    });
+  if (session.server === 'closing') {
+    const last = isRollbackFirst ? `releases the lock of session${name}` : `rolls session${name} back`;
+    close(last, { ...rolledBack, holdsLock: false, server: 'closed' });
   }
   return steps;
 }
 
-function execute(world: World, index: number, command: Command): Step<World>[] {
+function execute(protocol: Protocol, world: World, index: number, command: Command): Step<World>[] {
   const { session, marker } = attemptAt(world, index);
   const who = `database: ${session.client === 'gone' ? 'still ' : ''}executes ${command}${nameOf(world, index)}`;
   const answered = (reply: Session['reply'], change: Partial<Session> = {}): Session => ({
@@ -96,12 +104,13 @@ function execute(world: World, index: number, command: Command): Step<World>[] {
       if (marker !== null) return [step(': duplicate key', answered('duplicate'))];
       return [step('', answered('ok', { hasUncommittedMarker: true }))];
     case 'COMMIT': {
+      const isRowWritten = session.hasUncommittedRow && protocol.evidence !== 'neverWritten';
       const committed = withAttempt(world, index, {
         committed: attemptAt(world, index).committed || session.hasUncommittedRow,
         marker: session.hasUncommittedMarker ? 1 : marker,
       });
       return [
-        step('', answered('ok', nothingOpen), session.hasUncommittedRow ? { ...committed, orderRow: index } : committed),
+        step('', answered('ok', nothingOpen), isRowWritten ? { ...committed, orderRow: index } : committed),
         // A definite no: read-only, disk full, certification failure.
         step(': refused, rolled back', answered('refused', nothingOpen)),
       ];

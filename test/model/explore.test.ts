@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { canonicalJson, explore, type Model } from './explore.ts';
+import { canonicalJson, explore, type Model, type Step } from './explore.ts';
 
 /** Two jugs of 3 and 5 litres, a tap and a drain: the known shortest way to 4 litres takes six steps. */
 interface Jugs {
@@ -35,7 +35,7 @@ interface Clerks {
 const clerks: Model<Clerks> = {
   initial: [{ counter: 0, read: [null, null], done: [false, false] }],
   next: (state) =>
-    [0, 1].flatMap((clerk) => {
+    [0, 1].flatMap((clerk): Step<Clerks>[] => {
       const seen = state.read[clerk] ?? null;
       if (state.done[clerk]) return [];
       if (seen === null) return [{ label: `clerk ${clerk} reads`, to: { ...state, read: state.read.with(clerk, state.counter) } }];

@@ -37,4 +37,3 @@ export function atRest(protocol: Protocol) {
     'I8 the caller is told something': every(({ producer }) => producer.stage === 'notStarted' || producer.outcome !== 'none'),
   } satisfies Facts<World>;
 }
-

@@ -2,7 +2,10 @@ import type { Resolution } from '../../src/broker/transactional-producer.ts';
 import type { Protocol } from './protocol.ts';
 import { attemptAt, withAttempt, type World } from './world.ts';
 
-/** How a look-up finds its answer. The first four are the built-in ones; the rest are here to be caught. */
+/**
+ * How a look-up finds its answer. The first four are the built-in ones; the fifth would do for the first two at once,
+ * whatever the half mode; the rest are here to be caught.
+ */
 export type LookUpRule =
   | 'lockThenRow'
   | 'rowNowait'
@@ -23,11 +26,11 @@ export function ruleOfCheckers({ lookUp, lookUpOfCheckers }: Protocol): LookUpRu
 /** How far a look-up has come; what it has seen so far is part of the name. */
 export type LookUpPoint = 'start' | 'lockWasFree' | 'rowWasAbsent' | 'markerWasAbsent' | 'zeroWritten';
 
-export interface LookUpStep {
+interface LookUpStep {
   readonly label: string;
   readonly world: World;
   /** Where it goes on, or its answer. */
-  readonly then: LookUpPoint | Resolution;
+  readonly leadsTo: LookUpPoint | Resolution;
 }
 
 /**
@@ -40,10 +43,12 @@ export function lookUpSteps(protocol: Protocol, rule: LookUpRule, world: World, 
   const isRowLocked = protocol.matchesTransactionId
     ? session.hasUncommittedRow
     : world.attempts.some((attempt) => attempt.session.hasUncommittedRow);
-  const then = (label: string, next: LookUpStep['then'], after = world): LookUpStep[] => [{ label, world: after, then: next }];
-  const read = (how: string): LookUpStep[] => then(`reads the row${how}: ${isRowThere ? 'there' : 'absent'}`, isRowThere ? 'COMMIT' : 'ROLLBACK');
-  const readNowait = (): LookUpStep[] => (isRowLocked ? then('reads the row FOR SHARE NOWAIT: locked', 'UNKNOWN') : read(' FOR SHARE NOWAIT'));
-  const askLock = (free: LookUpStep['then']): LookUpStep[] =>
+  const then = (label: string, next: LookUpStep['leadsTo'], after = world): LookUpStep[] => [{ label, world: after, leadsTo: next }];
+  const read = (how: string): LookUpStep[] =>
+    then(`reads the row${how}: ${isRowThere ? 'there' : 'absent'}`, isRowThere ? 'COMMIT' : 'ROLLBACK');
+  const readNowait = (): LookUpStep[] =>
+    isRowLocked ? then('reads the row FOR SHARE NOWAIT: locked', 'UNKNOWN') : read(' FOR SHARE NOWAIT');
+  const askLock = (free: LookUpStep['leadsTo']): LookUpStep[] =>
     session.holdsLock ? then('asks for the lock: busy', 'UNKNOWN') : then('asks for the lock: free', free);
 
   switch (rule) {
@@ -88,10 +93,10 @@ export function answersNow(protocol: Protocol, world: World, index: number, poin
   const steps = lookUpSteps(protocol, ruleOfCheckers(protocol), world, index, point);
   if (steps.length === 0) return new Set(['UNKNOWN']);
   return new Set(
-    steps.flatMap(({ world: after, then }) => (isAnswer(then) ? [then] : [...answersNow(protocol, after, index, then)])),
+    steps.flatMap(({ world: after, leadsTo }) => (isAnswer(leadsTo) ? [leadsTo] : [...answersNow(protocol, after, index, leadsTo)])),
   );
 }
 
-export function isAnswer(then: LookUpPoint | Resolution): then is Resolution {
-  return then === 'COMMIT' || then === 'ROLLBACK' || then === 'UNKNOWN';
+export function isAnswer(leadsTo: LookUpPoint | Resolution): leadsTo is Resolution {
+  return leadsTo === 'COMMIT' || leadsTo === 'ROLLBACK' || leadsTo === 'UNKNOWN';
 }

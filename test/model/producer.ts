@@ -1,5 +1,5 @@
 import { say, type Half } from './broker.ts';
-import { NEW_SESSION, send } from './database-session.ts';
+import { cut, NEW_SESSION, send } from './database-session.ts';
 import type { Step } from './explore.ts';
 import { isAnswer, lookUpSteps, type LookUpPoint } from './look-up.ts';
 import type { Protocol } from './protocol.ts';
@@ -7,7 +7,7 @@ import { doing, firstStage, stageAfter, type Stage } from './stages.ts';
 import { attemptAt, nameOf, withAttempt, type Attempt, type World } from './world.ts';
 
 /** What the caller was told; `crashed` is nothing. */
-export type Outcome = 'none' | 'resolved' | 'halfFailed' | 'rolledBack' | 'inDoubt' | 'crashed';
+type Outcome = 'none' | 'resolved' | 'halfFailed' | 'rolledBack' | 'inDoubt' | 'crashed';
 
 export interface Producer {
   readonly stage: Stage;
@@ -26,37 +26,44 @@ export function producerSteps(protocol: Protocol, world: World, index: number): 
   const { stage } = producer;
   const name = nameOf(world, index);
   if (stage === 'done') return [];
-  const step = (label: string, after: Attempt): Step<World> => ({ label: `producer${name}: ${label}`, to: withAttempt(world, index, after) });
+  const step = (label: string, after: Attempt): Step<World> => ({
+    label: `producer${name}: ${label}`,
+    to: withAttempt(world, index, after),
+  });
   if (stage === 'notStarted') {
     const previous = index > 0 ? attemptAt(world, index - 1).producer.outcome : 'rolledBack';
     if (previous === 'none' || previous === 'resolved') return [];
     const first = firstStage(protocol);
-    return [step(`publishes${index > 0 ? ' again under a new transaction id' : ''}, ${doing(protocol, first)}`, enter(protocol, before, first))];
+    return [
+      step(`publishes${index > 0 ? ' again under a new transaction id' : ''}, ${doing(protocol, first)}`, enter(protocol, before, first)),
+    ];
   }
 
-  const steps = liveSteps(protocol, world, index, before).map(([label, after]) => step(label, after));
+  const steps = liveSteps(protocol, before).map(([label, after]) => step(label, after));
   if (stage === 'lookUp') steps.push(...inDoubtSteps(protocol, world, index));
-  const crashed = { ...producer, stage: 'done', outcome: producer.outcome === 'none' ? 'crashed' : producer.outcome } as const;
-  steps.push(step('crashes', { ...before, producer: crashed, session: { ...session, client: 'gone', reply: null } }));
+  const outcome = producer.outcome === 'none' ? 'crashed' : producer.outcome;
+  steps.push(step('crashes', { ...enter(protocol, { ...before, producer: { ...producer, outcome } }, 'done'), session: cut(session) }));
   if (session.client === 'connected') {
-    const lost = { ...session, client: 'gone', reply: null } as const;
-    steps.push({ label: `network: cuts the session${name}`, to: withAttempt(world, index, { session: lost }) });
+    steps.push({ label: `network: cuts the session${name}`, to: withAttempt(world, index, { session: cut(session) }) });
   }
   return steps;
 }
 
 type Labelled = readonly [label: string, after: Attempt];
 
-function liveSteps(protocol: Protocol, world: World, index: number, before: Attempt): Labelled[] {
+function liveSteps(protocol: Protocol, before: Attempt): Labelled[] {
   const { producer, session, halves } = before;
   const { stage } = producer;
   const goOn = (label: string, next: Stage, from = before): Labelled => [`${label}, ${doing(protocol, next)}`, enter(protocol, from, next)];
-  const following = stageAfter(protocol, stage);
+  const following = stageAfter(protocol, stage, producer.hasRetried);
 
   if (stage === 'awaitHalf') {
     const failed = { ...before, producer: { ...producer, hasHalfFailed: true } };
     const isStored = halves.every(({ at }) => at === 'stored' || at === 'gone');
-    return [...(isStored ? [goOn('hears that the half is stored', following)] : []), goOn('half send fails or times out', 'ROLLBACK', failed)];
+    return [
+      ...(isStored ? [goOn('hears that the half is stored', following)] : []),
+      goOn('half send fails or times out', 'ROLLBACK', failed),
+    ];
   }
   if (stage === 'lookUp' || stage === 'notStarted' || stage === 'sendHalf' || stage === 'done') return [];
 
@@ -84,7 +91,9 @@ function liveSteps(protocol: Protocol, world: World, index: number, before: Atte
     case 'COMMIT':
       if (session.reply === 'ok') return [['reads OK of COMMIT, resolves, sends END(COMMIT)', enter(protocol, resolve(read), afterwards)]];
       if (protocol.onCommitRefused === 'retryUnderSameHalf' && !producer.hasRetried) {
-        return [goOn('COMMIT was refused, retries under the same half', 'INSERT row', { ...read, producer: { ...producer, hasRetried: true } })];
+        return [
+          goOn('COMMIT was refused, retries under the same half', 'INSERT row', { ...read, producer: { ...producer, hasRetried: true } }),
+        ];
       }
       return [['COMMIT was refused, rejects, sends END(ROLLBACK)', enter(protocol, reject(read), afterwards)]];
     case 'ROLLBACK':
@@ -104,6 +113,12 @@ function whenInDoubt(protocol: Protocol, before: Attempt): Labelled[] {
       return [['COMMIT in doubt, taken as rolled back: rejects, sends END(ROLLBACK)', enter(protocol, reject(before), 'done')]];
     case 'lookUp':
       return [['COMMIT in doubt, looks up on a fresh session', enter(protocol, before, 'lookUp')]];
+    case 'retry': {
+      // Like a silent reconnect: one session is enough state, so it waits until the old one is closed.
+      if (before.session.server !== 'closed') return [];
+      const fresh = { ...before, session: NEW_SESSION, producer: { ...before.producer, hasRetried: true } };
+      return [['COMMIT in doubt, runs the transaction again', enter(protocol, fresh, 'INSERT row')]];
+    }
   }
 }
 
@@ -111,23 +126,25 @@ function whenInDoubt(protocol: Protocol, before: Attempt): Labelled[] {
 function inDoubtSteps(protocol: Protocol, world: World, index: number): Step<World>[] {
   const name = `producer${nameOf(world, index)}`;
   const { producer } = attemptAt(world, index);
-  const step = (label: string, base: World, after: Attempt): Step<World> => ({ label: `${name}: ${label}`, to: withAttempt(base, index, after) });
+  const step = (label: string, base: World, after: Attempt): Step<World> => ({
+    label: `${name}: ${label}`,
+    to: withAttempt(base, index, after),
+  });
   const end = (attempt: Attempt): Attempt => enter(protocol, attempt, 'done');
   const given = attemptAt(world, index);
   const steps = [step('gives up, rejects as in doubt', world, end({ ...given, producer: { ...producer, outcome: 'inDoubt' } }))];
-  for (const { label, world: base, then } of lookUpSteps(protocol, protocol.lookUp, world, index, producer.lookUp)) {
+  for (const { label, world: base, leadsTo } of lookUpSteps(protocol, protocol.lookUp, world, index, producer.lookUp)) {
     const attempt = attemptAt(base, index);
-    if (!isAnswer(then)) steps.push(step(label, base, { ...attempt, producer: { ...producer, lookUp: then } }));
-    if (then === 'COMMIT') steps.push(step(`${label}: resolves, sends END(COMMIT)`, base, end(resolve(attempt))));
-    if (then === 'ROLLBACK') steps.push(step(`${label}: rejects, sends END(ROLLBACK)`, base, end(reject(attempt))));
+    if (!isAnswer(leadsTo)) steps.push(step(label, base, { ...attempt, producer: { ...producer, lookUp: leadsTo } }));
+    if (leadsTo === 'COMMIT') steps.push(step(`${label}: resolves, sends END(COMMIT)`, base, end(resolve(attempt))));
+    if (leadsTo === 'ROLLBACK') steps.push(step(`${label}: rejects, sends END(ROLLBACK)`, base, end(reject(attempt))));
   }
   return steps;
 }
 
-/** Moves to a stage, which is to send its command; a half is sent in passing, and once only. */
+/** Moves to a stage, which is to send its command; a half is sent in passing. */
 function enter(protocol: Protocol, attempt: Attempt, stage: Stage): Attempt {
   const at = { ...attempt, producer: { ...attempt.producer, stage } };
-  if (attempt.producer.hasRetried && (stage === 'sendHalf' || stage === 'awaitHalf')) return enter(protocol, at, stageAfter(protocol, stage));
   switch (stage) {
     case 'sendHalf': {
       const halves = attempt.halves.map((half): Half => ({ ...half, at: 'inFlight' }));
@@ -140,8 +157,10 @@ function enter(protocol: Protocol, attempt: Attempt, stage: Stage): Attempt {
     case 'notStarted':
     case 'awaitHalf':
     case 'lookUp':
-    case 'done':
       return at;
+    case 'done':
+      // Only the outcome is remembered, so that states which differ in what nobody reads any more are one.
+      return { ...attempt, producer: { ...NEW_PRODUCER, stage, outcome: attempt.producer.outcome } };
     default:
       return { ...at, session: send(at.session, stage) };
   }

@@ -1,6 +1,6 @@
 import type { LookUpRule } from './look-up.ts';
 
-export type HalfMode = 'first' | 'overlapped' | 'beforeCommit';
+type HalfMode = 'first' | 'overlapped' | 'beforeCommit';
 
 /** Every choice by which a safe protocol and an unsafe one differ. */
 export interface Protocol {
@@ -16,14 +16,16 @@ export interface Protocol {
   readonly lookUpOfCheckers: LookUpRule | null;
   /** Whether the look-up asks for the row of *this* transaction id or only for the business key. */
   readonly matchesTransactionId: boolean;
-  readonly onInDoubt: 'lookUp' | 'assumeRollback' | 'assumeCommit';
+  readonly onInDoubt: 'lookUp' | 'assumeRollback' | 'assumeCommit' | 'retry';
   readonly onCommitRefused: 'reject' | 'retryUnderSameHalf';
   readonly onConnectionLost: 'reject' | 'reconnectSilently';
   readonly endCommit: 'whenCommitted' | 'whenCommitIsSent';
   /** What another service answers that shares the topic. UNKNOWN is no word, so it is no step either. */
   readonly foreignOwner: 'UNKNOWN' | 'ROLLBACK';
-  /** When the row or marker that a look-up reads disappears. */
-  readonly evidence: 'kept' | 'removedAnyTime' | 'removedOnceBrokerIsDone' | 'removedOnceBothAreDone';
+  /** Whether the row that a look-up reads is written at all, and when it or the marker disappears. */
+  readonly evidence: 'kept' | 'neverWritten' | 'removedAnyTime' | 'removedOnceBrokerIsDone' | 'removedOnceBothAreDone';
+  /** In which order the server ends a dead session. MySQL and MariaDB roll back first. */
+  readonly closing: 'rollbackFirst' | 'locksFirst';
   /** Half messages under one decision. */
   readonly messages: 1 | 2;
   /** 2: the caller publishes again under a new transaction id when the first attempt did not resolve. */
@@ -44,6 +46,7 @@ const COMMON = {
   endCommit: 'whenCommitted',
   foreignOwner: 'UNKNOWN',
   evidence: 'kept',
+  closing: 'rollbackFirst',
   messages: 1,
   attempts: 1,
   checks: 3,

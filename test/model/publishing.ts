@@ -17,9 +17,11 @@ export function publishing(protocol: Protocol): Model<World> {
     marker: null,
   };
   return {
-    initial: [{ attempts: Array.from({ length: protocol.attempts }, () => attempt), orderRow: null, checks: [], checksLeft: protocol.checks }],
+    initial: [
+      { attempts: Array.from({ length: protocol.attempts }, () => attempt), orderRow: null, checks: [], checksLeft: protocol.checks },
+    ],
     next: (world) => [
-      ...world.attempts.flatMap((_, index) => [...producerSteps(protocol, world, index), ...databaseSteps(world, index)]),
+      ...world.attempts.flatMap((_, index) => [...producerSteps(protocol, world, index), ...databaseSteps(protocol, world, index)]),
       ...brokerSteps(world),
       ...checkSteps(protocol, world),
       ...removalSteps(protocol, world),
@@ -27,28 +29,9 @@ export function publishing(protocol: Protocol): Model<World> {
     always: ALWAYS,
     atRest: atRest(protocol),
     isAtRest: ({ attempts }) => attempts.every(isAttemptAtRest),
-    key: keyOf,
+    // Every step spreads the state before it, so keys keep their order; were one not to, states would only be counted twice.
+    key: JSON.stringify,
   };
-}
-
-const attemptKeys = new WeakMap<Attempt, string>();
-
-/**
- * Most steps leave most attempts untouched, the same object, so their text is made once. Every step spreads the state
- * before it, so keys keep their order; were one not to, states would only be counted twice.
- */
-function keyOf({ attempts, orderRow, checks, checksLeft }: World): string {
-  let key = `${orderRow} ${checksLeft}`;
-  for (const { attempt, half, point } of checks) key += ` ${attempt}${half}${point}`;
-  for (const attempt of attempts) {
-    let text = attemptKeys.get(attempt);
-    if (text === undefined) {
-      text = JSON.stringify(attempt);
-      attemptKeys.set(attempt, text);
-    }
-    key += text;
-  }
-  return key;
 }
 
 /**
@@ -61,7 +44,7 @@ function isAttemptAtRest({ producer, session }: Attempt): boolean {
 
 /** The purge of markers, or somebody's deletion of the row that a look-up needs. */
 function removalSteps(protocol: Protocol, world: World): Step<World>[] {
-  if (protocol.evidence === 'kept') return [];
+  if (protocol.evidence === 'kept' || protocol.evidence === 'neverWritten') return [];
   return world.attempts.flatMap((attempt, index) => {
     const isBrokerDone =
       attempt.halves.every(({ at }) => at === 'unsent' || at === 'gone') && !world.checks.some((check) => check.attempt === index);
@@ -71,8 +54,10 @@ function removalSteps(protocol: Protocol, world: World): Step<World>[] {
     if (!mayRemove) return [];
     const of = nameOf(world, index);
     const steps: Step<World>[] = [];
-    if (attempt.marker !== null) steps.push({ label: `purge: deletes marker ${attempt.marker}${of}`, to: withAttempt(world, index, { marker: null }) });
-    if (!protocol.writesMarker && world.orderRow === index) steps.push({ label: `somebody: deletes the row${of}`, to: { ...world, orderRow: null } });
+    if (attempt.marker !== null)
+      steps.push({ label: `purge: deletes marker ${attempt.marker}${of}`, to: withAttempt(world, index, { marker: null }) });
+    if (!protocol.writesMarker && world.orderRow === index)
+      steps.push({ label: `somebody: deletes the row${of}`, to: { ...world, orderRow: null } });
     return steps;
   });
 }

@@ -34,9 +34,11 @@ export function firstStage(protocol: Protocol): Stage {
   return straightPath(protocol)[0] ?? 'done';
 }
 
-export function stageAfter(protocol: Protocol, stage: Stage): Stage {
+/** The next stage of the straight path; a transaction that runs again does so under the half it already has. */
+export function stageAfter(protocol: Protocol, stage: Stage, hasRetried = false): Stage {
   const path = straightPath(protocol);
-  return path[path.indexOf(stage) + 1] ?? 'done';
+  const next = path[path.indexOf(stage) + 1] ?? 'done';
+  return hasRetried && (next === 'sendHalf' || next === 'awaitHalf') ? stageAfter(protocol, next, hasRetried) : next;
 }
 
 /** What a producer is seen to do when it moves to a stage. */

@@ -19,6 +19,8 @@ export interface InMemoryConsumerOptions {
   readonly maxDeliveries?: number;
   /** Default 5 s. */
   readonly longPollMs?: number;
+  /** How long an acknowledgement or a postponement takes. Default 0. */
+  readonly requestMs?: number;
 }
 
 /**
@@ -42,16 +44,25 @@ export class InMemoryConsumer implements Consumer {
   readonly #clock: Clock;
   readonly #maxDeliveries: number;
   readonly #longPollMs: number;
+  readonly #requestMs: number;
   readonly #stored = new Map<string, Stored>();
   readonly #wakers = new Set<() => void>();
   #sent = 0;
 
-  constructor({ clock, topic = 'orders', group = 'payments', maxDeliveries = 17, longPollMs = 5_000 }: InMemoryConsumerOptions) {
+  constructor({
+    clock,
+    topic = 'orders',
+    group = 'payments',
+    maxDeliveries = 17,
+    longPollMs = 5_000,
+    requestMs = 0,
+  }: InMemoryConsumerOptions) {
     this.#clock = clock;
     this.topic = topic;
     this.group = group;
     this.#maxDeliveries = maxDeliveries;
     this.#longPollMs = longPollMs;
+    this.#requestMs = requestMs;
   }
 
   /** Messages neither acknowledged nor dead. */
@@ -60,7 +71,10 @@ export class InMemoryConsumer implements Consumer {
   }
 
   /** Stores a message; `body` is sent as JSON unless it is bytes already. Returns its id. */
-  send(body: unknown, { tag = '', keys = [], properties = {} }: Partial<Pick<ReceivedMessage, 'tag' | 'keys' | 'properties'>> = {}): string {
+  send(
+    body: unknown,
+    { tag = '', keys = [], properties = {} }: Partial<Pick<ReceivedMessage, 'tag' | 'keys' | 'properties'>> = {},
+  ): string {
     const messageId = `m${(this.#sent += 1)}`;
     const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
     const message = { messageId, topic: this.topic, tag, keys, properties, body: bytes, bornAt: new Date(this.#clock.now()) };
@@ -118,8 +132,7 @@ export class InMemoryConsumer implements Consumer {
     const request = async (failure: unknown, act: () => void): Promise<void> => {
       if (isBusy) throw new Error(`two requests at once on the delivery of ${messageId}`);
       isBusy = true;
-      // A request takes a moment, so that requests at once are seen.
-      await Promise.resolve();
+      if (this.#requestMs > 0) await this.#clock.sleep(this.#requestMs);
       isBusy = false;
       if (failure !== undefined) throw failure;
       const isValid = this.#stored.has(messageId) && stored.receipt === receipt && stored.visibleAt > this.#clock.now();
@@ -133,7 +146,7 @@ export class InMemoryConsumer implements Consumer {
           this.#stored.delete(messageId);
           this.acked.push(messageId);
         }),
-      changeInvisibleDuration: ms =>
+      changeInvisibleDuration: (ms) =>
         request(this.fail.change, () => {
           stored.visibleAt = this.#clock.now() + ms;
           receipt = stored.receipt += 1;

@@ -16,7 +16,7 @@ const received = (body: unknown, properties: Record<string, string> = {}): Recei
   bornAt: undefined,
 });
 
-const Order = z.object({ orderId: z.string(), placedAt: z.iso.date().transform(text => new Date(text)) });
+const Order = z.object({ orderId: z.string(), placedAt: z.iso.date().transform((text) => new Date(text)) });
 
 describe('Message decoding', () => {
   it('gives the listener what the schema returns, not what was sent', async () => {
@@ -50,12 +50,12 @@ describe('Message decoding', () => {
   });
 
   it('names five paths at most', async () => {
-    const schema = z.object(Object.fromEntries([...'abcdefg'].map(key => [key, z.string()])));
+    const schema = z.object(Object.fromEntries(Array.from('abcdefg').map((key) => [key, z.string()])));
     await expect(decodeMessage(received({}), schema)).rejects.toThrow('at a, b, c, d, e and 2 more');
   });
 
   it('waits for a schema that validates asynchronously', async () => {
-    const schema = standard(async value => ({ value: `checked ${String(value)}` }));
+    const schema = standard(async (value) => ({ value: `checked ${String(value)}` }));
     expect((await decodeMessage(received('o-1'), schema)).payload).toBe('checked o-1');
     const refusing = standard(async () => ({ issues: [{ message: 'no' }] }));
     await expect(decodeMessage(received('o-1'), refusing)).rejects.toThrow('refused by its schema at the root');

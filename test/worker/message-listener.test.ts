@@ -54,7 +54,7 @@ describe('Message listener', () => {
     ['retry', 3],
     ['onSucces', () => {}],
   ])('refuses a wrong %s at once and names it: %j', (field, value) => {
-    const define = (): unknown => orderListener({ [field]: value } as object);
+    const define = (): unknown => orderListener({ [field]: value });
     expect(define).toThrow(ConfigurationError);
     expect(define).toThrow(new RegExp(`^message listener .*: ${field} `));
   });
@@ -64,7 +64,7 @@ describe('Message listener', () => {
     [{ maxMs: 10 }, 'retry.maxMs must lie between retry.baseMs (1000) and 12 h, it is 10'],
     [{ maxAttempt: 3 }, 'retry.maxAttempt is not an option (it is 3)'],
   ])('refuses wrong retry options: %j', (retry, fault) => {
-    expect(() => orderListener({ retry })).toThrow(new ConfigurationError(`message listener "charge-payment": ${fault}`));
+    expect(() => orderListener({ retry } as object)).toThrow(new ConfigurationError(`message listener "charge-payment": ${fault}`));
   });
 });
 

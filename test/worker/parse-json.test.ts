@@ -9,7 +9,7 @@ const nested = (depth: number, open = '[', close = ']'): Uint8Array => bytes(ope
 describe('JSON body', () => {
   it('parses to what JSON.parse gives, whatever strings it holds', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 5 }), value => {
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
         const text = JSON.stringify(value);
         fc.pre(!/__proto__|constructor/.test(text));
         expect(parseJson(bytes(text))).toEqual(JSON.parse(text));
@@ -41,7 +41,7 @@ describe('JSON body', () => {
     '{"\\u005f_proto__":{}}',
     '{"constructor":{"prototype":{"isAdmin":true}}}',
     '[{"a":{"constructor":{"proto\\u0074ype":null}}}]',
-  ])('refuses keys that reach for a prototype: %s', text => {
+  ])('refuses keys that reach for a prototype: %s', (text) => {
     expect(() => parseJson(bytes(text))).toThrow(InvalidMessageError);
   });
 
@@ -49,7 +49,7 @@ describe('JSON body', () => {
     expect(parseJson(bytes('{"constructor":"Bauer & Sohn"}'))).toEqual({ constructor: 'Bauer & Sohn' });
   });
 
-  it.each(['', '{', '{"a":1,}', 'undefined', '"\u0000"', '1 2'])('refuses what is not JSON: %j', text => {
+  it.each(['', '{', '{"a":1,}', 'undefined', '"\u0000"', '1 2'])('refuses what is not JSON: %j', (text) => {
     expect(() => parseJson(bytes(text))).toThrow(InvalidMessageError);
   });
 
@@ -65,18 +65,16 @@ describe('JSON body', () => {
 
   it('never throws anything but InvalidMessageError', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), body => {
-        try {
-          parseJson(body);
-        } catch (error) {
-          expect(error).toBeInstanceOf(InvalidMessageError);
-        }
+      fc.property(fc.uint8Array({ maxLength: 200 }), (body) => {
+        const error = thrown(() => parseJson(body));
+        expect(error === undefined || error instanceof InvalidMessageError).toBe(true);
       }),
     );
   });
 
   it('quotes nothing of the body in its error, nor in a cause', () => {
     const error = thrown(() => parseJson(bytes('{"card":"4111111111111111"')));
+    expect(error).toBeInstanceOf(InvalidMessageError);
     expect(`${String(error)} ${String((error as Error).cause)}`).not.toContain('4111');
   });
 });
@@ -87,5 +85,5 @@ const thrown = (run: () => unknown): unknown => {
   } catch (error) {
     return error;
   }
-  throw new Error('nothing was thrown');
+  return undefined;
 };

@@ -84,7 +84,7 @@ class RocketmqConsumer implements Consumer {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         reject(signal.reason);
-        this.#track(views.then((late) => this.#handBack(late)).catch(() => {}));
+        void this.#track(views.then((late) => this.#handBack(late)).catch(() => {}));
       };
       signal.addEventListener('abort', onAbort, { once: true });
       views.then(
@@ -106,11 +106,11 @@ class RocketmqConsumer implements Consumer {
       const message = response.getMessage();
       if (message === undefined) continue;
       try {
-        const view = new MessageView(message, queue as never);
+        const view = new MessageView(message, queue);
         if (view.corrupted) throw new Error('the body does not match its digest');
         views.push(view);
       } catch (error) {
-        this.#track(this.#deadLetter(message, queue, error));
+        void this.#track(this.#deadLetter(message, queue, error));
       }
     }
     return views;

@@ -2,7 +2,7 @@ import { HalfMessageError } from '../../errors.ts';
 import type { OutgoingMessage } from '../message.ts';
 import type { CheckBack, CheckedHalfMessage, SentHalfMessage, TransactionalProducer } from '../transactional-producer.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
-import { type Endpoints, MessageView, Producer, TransactionResolution, TransactionSource, type service } from './client-package.ts';
+import { type Endpoints, MessageView, Producer, TransactionResolution, TransactionSource, type definition, type service } from './client-package.ts';
 import { replaceChannels, requireTopic, startClient, stopClient } from './client-lifecycle.ts';
 import { clientLogger } from './client-logger.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
@@ -84,7 +84,7 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async #end(endpoints: Endpoints, topic: string, messageId: string, transactionId: string, resolution: 'COMMIT' | 'ROLLBACK', source: number): Promise<void> {
+  async #end(endpoints: Endpoints, topic: string, messageId: string, transactionId: string, resolution: 'COMMIT' | 'ROLLBACK', source: definition.TransactionSource): Promise<void> {
     await this.#producer.endTransaction(endpoints, { topic } as never, messageId, transactionId, TransactionResolution[resolution], source);
   }
 

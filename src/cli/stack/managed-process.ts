@@ -55,7 +55,7 @@ export function managedProcess(options: ManagedProcessOptions): ManagedProcess {
     const started = spawn(options.command, options.args, { cwd: options.cwd, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     child = started;
-    const callOff = started.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -- -${started.pid}`);
+    const callOff = started.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -${started.pid}`);
     exited = new Promise((resolve) => {
       const onEnd = (reason: string): void => {
         if (child !== started) return;

@@ -22,7 +22,7 @@ export async function downloadWithMaven({ what, goal, onProgress, signal }: Mave
   const [name, ...rest] = goal;
   onProgress?.(`${what}: asking Maven`);
   const maven = spawn('mvn', ['-B', `${PLUGIN}:${name}`, ...rest], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const callOff = maven.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -- -${maven.pid}`);
+  const callOff = maven.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -${maven.pid}`);
   const abort = (): void => {
     if (maven.pid !== undefined) process.kill(-maven.pid, 'SIGKILL');
   };

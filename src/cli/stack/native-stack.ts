@@ -48,7 +48,7 @@ export type NativeStack = {
   /** Broker and proxy are one process. */
   readonly broker: ManagedProcess;
   readonly database: ManagedProcess;
-  /** Ends everything. Idempotent. The `test` profile kills, `production` lets the servers write out what they hold. */
+  /** Ends everything. Idempotent. In `production` the database is asked to end in order; everything else is killed, which loses nothing. */
   close(): Promise<void>;
 };
 
@@ -70,11 +70,10 @@ export async function startNativeStack(options: NativeStackOptions): Promise<Nat
 
   const endpoints = `127.0.0.1:${ports.grpc}`;
   const mysqlUrl = `mysql://root@127.0.0.1:${ports.mysql}/checkback`;
-  const stopTimeoutMs = profile === 'test' ? 0 : 20_000;
   const admin = rocketmqAdmin({ namesrv: `127.0.0.1:${ports.namesrv}` });
-  const shared = { stopTimeoutMs, onUnexpectedExit: options.onUnexpectedExit };
+  const { onUnexpectedExit } = options;
   const { namesrv, broker } = rocketmqProcesses({
-    ...shared,
+    onUnexpectedExit,
     profile,
     transactionTimeOutMs: options.transactionTimeOutMs,
     lib: artifacts.rocketmqLib,
@@ -85,7 +84,8 @@ export async function startNativeStack(options: NativeStackOptions): Promise<Nat
     onStart: options.onProcessStart,
   });
   const database = mariadbProcess({
-    ...shared,
+    onUnexpectedExit,
+    stopTimeoutMs: profile === 'test' ? 0 : 20_000,
     home: artifacts.mariadbHome,
     dataDir: join(dataDir, 'mariadb'),
     logFile: join(logDir, 'mariadb.log'),

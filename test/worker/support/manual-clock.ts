@@ -23,12 +23,13 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
+      if (ms <= 0) return resolve();
       const onAbort = (): void => {
         this.#timers.delete(timer);
         reject(signal?.reason);
       };
       const timer: Timer = {
-        at: this.#now + Math.max(0, ms),
+        at: this.#now + ms,
         fire: () => {
           signal?.removeEventListener('abort', onAbort);
           resolve();

@@ -2,7 +2,12 @@ import type { CallOptions, CallOutcome, Gateway } from '../../../src/gateway/gat
 
 type Answer = (input: unknown, options: CallOptions<unknown>, nth: number) => Promise<CallOutcome<unknown>> | CallOutcome<unknown>;
 
-export const success = (response: unknown = {}): CallOutcome<unknown> => ({ status: 'SUCCESS', response, httpStatus: 200, replayed: false });
+export const success = (response: unknown = {}): Extract<CallOutcome<unknown>, { status: 'SUCCESS' }> => ({
+  status: 'SUCCESS',
+  response,
+  httpStatus: 200,
+  replayed: false,
+});
 
 /** A gateway that answers as a test tells it. */
 export class ScriptedGateway implements Gateway {
@@ -30,7 +35,7 @@ export class ScriptedGateway implements Gateway {
     for (const go of this.#held.splice(0, count)) go();
   }
 
-  async call<I, R>(_definition: unknown, input: I, options: CallOptions<R>): Promise<CallOutcome<R>> {
+  async call<R>(_definition: unknown, input: unknown, options: CallOptions<R>): Promise<CallOutcome<R>> {
     this.calls.push({ input, options: options as unknown as CallOptions<unknown> });
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);

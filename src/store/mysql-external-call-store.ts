@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import type { MikroORM } from '@mikro-orm/mysql';
+import { type CallStatus, canTransition, isFinal } from '../gateway/call-status.ts';
+import type { Apply, CloseResult, ExternalCallStore, OpenedAttempt, OpenResult, RecordedOutcome, RequestRecord, ResponseSnapshot } from '../gateway/external-call-store.ts';
+import { insertAttempt, insertResponse, type Transaction } from './external-call-evidence.ts';
+import { isDuplicateKey, isTransient, retryTransient } from './external-call-database-error.ts';
+
+const LEASE_END = 'utc_timestamp(3) + interval ? microsecond';
+const ABANDONED = 'CB_UNKNOWN_OUTCOME';
+
+/** The store on MySQL 8.4 and later or MariaDB 11. The ORM need not know the entities of these tables, only those `apply` uses. */
+export const mysqlExternalCallStore = (orm: MikroORM): ExternalCallStore => new MysqlExternalCallStore(orm);
+
+class MysqlExternalCallStore implements ExternalCallStore {
+  readonly #orm: MikroORM;
+
+  constructor(orm: MikroORM) {
+    this.#orm = orm;
+  }
+
+  open(request: RequestRecord, leaseMs: number): Promise<OpenResult> {
+    // One fence for every try: a COMMIT whose answer was lost is recognised by it.
+    const fence = randomUUID();
+    return retryTransient(async () => {
+      try {
+        return await this.#inTransaction((tx) => openNew(tx, request, fence, leaseMs));
+      } catch (error) {
+        // The insert is rolled back before the row is asked for: its shared lock would deadlock with another one's.
+        if (!isDuplicateKey(error)) throw error;
+        return this.#inTransaction((tx) => openExisting(tx, request, fence, leaseMs));
+      }
+    });
+  }
+
+  async close(
+    opened: OpenedAttempt,
+    snapshot: ResponseSnapshot,
+    to: CallStatus,
+    { notBeforeMs, apply }: { readonly notBeforeMs?: number | undefined; readonly apply?: Apply | undefined },
+  ): Promise<CloseResult> {
+    let failed: 'insert' | { readonly apply: unknown } | undefined;
+    const closeRow = async (tx: Transaction): Promise<boolean> => {
+      await insertResponse(tx, opened, snapshot, to).catch((error: unknown) => {
+        failed = 'insert';
+        throw error;
+      });
+      return moveRow(tx, opened, snapshot, to, notBeforeMs);
+    };
+    try {
+      if (!apply || !isFinal(to)) return { kind: (await this.#inTransaction(closeRow)) ? 'closed' : 'lease-lost' };
+      return await this.#orm.em.fork().transactional(async (em) => {
+        if (!(await closeRow(bindTo(em.getConnection(), em.getTransactionContext())))) return { kind: 'lease-lost' };
+        try {
+          await apply(em);
+          await em.flush();
+        } catch (error) {
+          failed = { apply: error };
+          throw error;
+        }
+        return { kind: 'closed' };
+      });
+    } catch (error) {
+      if (failed === 'insert' && isDuplicateKey(error)) return this.#closedBefore(opened, to);
+      if (typeof failed !== 'object' || isTransient(failed.apply)) throw error;
+      await this.close(opened, { ...snapshot, errorCode: 'CB_UNKNOWN_OUTCOME' }, 'UNKNOWN', {});
+      return { kind: 'apply-failed', error: failed.apply };
+    }
+  }
+
+  async resolveUnknown(
+    callName: string,
+    idempotencyKey: string,
+    to: 'SUCCESS' | 'FAIL' | 'PENDING',
+    { errorCode, apply }: { readonly errorCode?: string | undefined; readonly apply?: Apply | undefined } = {},
+  ): Promise<boolean> {
+    if (!canTransition('UNKNOWN', to)) throw new RangeError(`an UNKNOWN call cannot become ${to}`);
+    return this.#orm.em.fork().transactional(async (em) => {
+      const { affectedRows } = await bindTo(em.getConnection(), em.getTransactionContext()).run(
+        `update external_call set status = ?, last_error_code = ?, lease_owner = null, lease_until = null, not_before = null, updated_at = utc_timestamp(3)
+         where call_name = ? and idempotency_key = ? and status = 'UNKNOWN'`,
+        [to, errorCode ?? null, callName, idempotencyKey],
+      );
+      if (affectedRows === 0) return false;
+      await apply?.(em);
+      return true;
+    });
+  }
+
+  /** The attempt has a snapshot already: this very close committed before and its answer was lost. What did it do? */
+  async #closedBefore({ callId }: OpenedAttempt, to: CallStatus): Promise<CloseResult> {
+    if (!isFinal(to)) return { kind: 'closed' };
+    const [row] = await bindTo(this.#orm.em.getConnection()).rows('select status from external_call where id = ?', [callId]);
+    return { kind: row?.['status'] === to ? 'closed' : 'lease-lost' };
+  }
+
+  /** Without an entity manager: it is the larger part of a short transaction's cost. */
+  #inTransaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const connection = this.#orm.em.getConnection();
+    return connection.transactional((context) => work(bindTo(connection, context)));
+  }
+}
+
+type Connection = ReturnType<MikroORM['em']['getConnection']>;
+
+const bindTo = (connection: Connection, context?: Parameters<Connection['execute']>[3]): Transaction => ({
+  run: (sql, binds) => connection.execute(sql, [...binds], 'run', context),
+  rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
+});
+
+async function moveRow(tx: Transaction, { callId, fence }: OpenedAttempt, snapshot: ResponseSnapshot, to: CallStatus, notBeforeMs: number | undefined): Promise<boolean> {
+  const { affectedRows } = await tx.run(
+    `update external_call set status = ?, http_status = ?, last_error_code = ?, lease_owner = null, lease_until = null,
+       not_before = ${notBeforeMs === undefined ? 'null' : LEASE_END}, updated_at = utc_timestamp(3)
+     where id = ? and lease_owner = ? and status = 'PENDING'`,
+    [to, snapshot.httpStatus ?? null, snapshot.errorCode ?? null, ...(notBeforeMs === undefined ? [] : [notBeforeMs * 1000]), callId, fence],
+  );
+  return affectedRows > 0;
+}
+
+async function openNew(tx: Transaction, request: RequestRecord, fence: string, leaseMs: number): Promise<OpenResult> {
+  const { insertId: callId } = await tx.run(
+    `insert into external_call (call_name, idempotency_key, correlation_id, status, attempts, lease_owner, lease_until, created_at, updated_at)
+     values (?, ?, ?, 'PENDING', 1, ?, ${LEASE_END}, utc_timestamp(3), utc_timestamp(3))`,
+    [request.callName, request.idempotencyKey, request.correlationId, fence, leaseMs * 1000],
+  );
+  await insertAttempt(tx, callId, 1, request);
+  return { kind: 'opened', callId, attempt: 1, fence };
+}
+
+async function openExisting(tx: Transaction, request: RequestRecord, fence: string, leaseMs: number): Promise<OpenResult> {
+  const [row] = await tx.rows(
+    `select id, status, attempts, last_error_code, lease_owner,
+       timestampdiff(microsecond, utc_timestamp(3), lease_until) / 1000 as lease_ms,
+       timestampdiff(microsecond, utc_timestamp(3), not_before) / 1000 as not_before_ms
+     from external_call where call_name = ? and idempotency_key = ? for update`,
+    [request.callName, request.idempotencyKey],
+  );
+  if (!row) throw new Error(`call ${request.callName} was on record and is gone: nothing may delete it`);
+  const status = row['status'] as CallStatus;
+  const callId = Number(row['id']);
+  const attempts = Number(row['attempts']);
+  if (status !== 'PENDING') return recordedOutcome(tx, callId, status, attempts, row['last_error_code'] as string | null);
+  if (row['lease_owner'] === fence) return { kind: 'opened', callId, attempt: attempts, fence };
+
+  if (row['lease_owner'] !== null) {
+    const stillLeasedMs = Math.ceil(Number(row['lease_ms']));
+    if (stillLeasedMs > 0) return { kind: 'in-flight', leaseMs: stillLeasedMs, attempts };
+    // Its worker died between the request record and the response snapshot: the request may have been sent.
+    await tx.run(`update external_call set status = 'UNKNOWN', last_error_code = ?, lease_owner = null, lease_until = null, updated_at = utc_timestamp(3) where id = ?`, [ABANDONED, callId]);
+    return recordedOutcome(tx, callId, 'UNKNOWN', attempts, ABANDONED);
+  }
+  const retryAfterMs = Math.ceil(Number(row['not_before_ms'] ?? 0));
+  if (retryAfterMs > 0) return { kind: 'not-before', retryAfterMs, attempts };
+
+  await tx.run(`update external_call set attempts = ?, lease_owner = ?, lease_until = ${LEASE_END}, not_before = null, updated_at = utc_timestamp(3) where id = ?`, [attempts + 1, fence, leaseMs * 1000, callId]);
+  await insertAttempt(tx, callId, attempts + 1, request);
+  return { kind: 'opened', callId, attempt: attempts + 1, fence };
+}
+
+async function recordedOutcome(tx: Transaction, callId: number, status: RecordedOutcome['status'], attempts: number, errorCode: string | null): Promise<OpenResult> {
+  // Only the snapshot that made the row what it is: a status check may have settled it without one.
+  const [last] = await tx.rows('select http_status, headers, body from external_call_response where call_id = ? and attempt = ? and status = ?', [callId, attempts, status]);
+  const headers = JSON.parse((last?.['headers'] as string | null) ?? '[]') as [string, string][];
+  return {
+    kind: 'recorded',
+    status,
+    attempts,
+    errorCode: errorCode ?? undefined,
+    httpStatus: (last?.['http_status'] as number | null) ?? undefined,
+    contentType: headers.find(([name]) => name === 'content-type')?.[1],
+    body: (last?.['body'] as Buffer | null) ?? undefined,
+  };
+}

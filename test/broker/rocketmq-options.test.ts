@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
+import { ConfigurationError } from '../../src/errors.ts';
+
+describe('rocketmq options', () => {
+  it.each(['127.0.0.1:8081', 'broker.internal:8081'])('takes one host and port: %s', (endpoints) => {
+    expect(() => rocketmq({ endpoints })).not.toThrow();
+  });
+
+  it.each([
+    ['', /it is empty/],
+    ['a:8081;b:8081', /several addresses/],
+    ['a:8081,b:8081', /several addresses/],
+    ['http://a:8081', /leave the scheme out/],
+    ['::1', /IPv6/],
+    ['[::1]:8081', /IPv6/],
+    ['a', /the port must be/],
+    ['a:0', /the port must be/],
+    ['a:70000', /the port must be/],
+    [':8081', /the host is missing/],
+    [undefined, /it is empty/],
+  ])('refuses the endpoint %j, with its value', (endpoints, message) => {
+    expect(() => rocketmq({ endpoints: endpoints as string })).toThrow(message);
+    expect(() => rocketmq({ endpoints: endpoints as string })).toThrow(ConfigurationError);
+  });
+
+  it.each([
+    [{ requestTimeoutMs: 10 }, /requestTimeoutMs must be at least 1000 ms, got 10/],
+    [{ startTimeoutMs: Number.NaN }, /startTimeoutMs .* got NaN/],
+    [{ maxAttempts: 3 }, /unknown option "maxAttempts"/],
+  ])('refuses %j', (options, message) => {
+    expect(() => rocketmq({ endpoints: 'a:1', ...options } as never)).toThrow(message);
+  });
+});

@@ -1,0 +1,241 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import {
+  ClosedError,
+  ConfigurationError,
+  DatabaseUnavailableError,
+  ForeignTransactionError,
+  HalfMessageError,
+  InvalidMessageError,
+  LocalTransactionError,
+  TransactionInDoubtError,
+} from '../../src/errors.ts';
+import { rowExists } from '../../src/transaction/lookup.ts';
+import { CommitFailure } from '../../src/transaction/transaction-database.ts';
+import { defineTransactionListener } from '../../src/transaction/transaction-listener.ts';
+import { TransactionalPublisher } from '../../src/transaction/transactional-publisher.ts';
+import type { TransactionalPublisherOptions } from '../../src/transaction/publisher-options.ts';
+import { ScriptedBroker, ScriptedDatabase, lostCommit } from '../support/fake-transactions.ts';
+
+interface Order {
+  id: string;
+}
+
+let story: string[];
+let broker: ScriptedBroker;
+let database: ScriptedDatabase;
+let execute: (order: Order) => Promise<'COMMIT' | 'ROLLBACK' | void>;
+
+const lookup = rowExists(class {} as never, ({ transactionId }) => ({ transactionId }));
+const placeOrder = defineTransactionListener<Order>({
+  topic: 'orders',
+  tag: 'placed',
+  lookup,
+  schema: z.object({ id: z.string().min(1) }),
+  keys: (order) => [order.id],
+  execute: async (_em, order) => {
+    story.push('execute');
+    return execute(order);
+  },
+});
+const start = (options: Partial<TransactionalPublisherOptions> = {}) =>
+  TransactionalPublisher.start({ owner: 'shop', broker, database, listeners: [placeOrder], inDoubtTimeoutMs: 300, ...options });
+
+/** ENDs leave in the background; closing waits for them. */
+const storyOf = async (publisher: TransactionalPublisher): Promise<string[]> => {
+  await publisher.close();
+  return story.filter((step) => step !== 'broker closed');
+};
+
+beforeEach(() => {
+  story = [];
+  broker = new ScriptedBroker(story);
+  database = new ScriptedDatabase(story);
+  execute = async () => {};
+});
+
+describe('TransactionalPublisher.publish', () => {
+  it('opens the fence before the half message leaves, commits after it is stored, and sends END last', async () => {
+    const publisher = await start();
+    const receipt = await publisher.publish(placeOrder, { id: 'o1' });
+    expect(receipt.transactionId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'fence closed', 'END COMMIT']);
+  });
+
+  it('resolves before END is answered', async () => {
+    const gate = Promise.withResolvers<void>();
+    broker.endGate = gate.promise;
+    const publisher = await start();
+    await publisher.publish(placeOrder, { id: 'o1' });
+    expect(story).not.toContain('END COMMIT');
+    gate.resolve();
+    expect(await storyOf(publisher)).toContain('END COMMIT');
+  });
+
+  it('is not troubled by an END that fails, and does not repeat it', async () => {
+    broker.failEnd = true;
+    const publisher = await start();
+    await publisher.publish(placeOrder, { id: 'o1' });
+    expect((await storyOf(publisher)).filter((step) => step.startsWith('END'))).toEqual(['END COMMIT']);
+  });
+
+  it('carries owner, listener, transaction id and correlation id', async () => {
+    const publisher = await start();
+    const { transactionId } = await publisher.publish(placeOrder, { id: 'o1' }, { correlationId: 'c-9' });
+    expect(broker.halves[0]).toMatchObject({
+      keys: ['o1'],
+      properties: { 'checkback-owner': 'shop', 'checkback-listener': 'orders:placed', 'checkback-tx': transactionId, 'checkback-correlation-id': 'c-9' },
+    });
+    expect(JSON.parse(Buffer.from(broker.halves[0]!.body).toString())).toEqual({ id: 'o1' });
+  });
+
+  it('rolls both back when the listener throws, and gives its error as the cause', async () => {
+    const fault = new Error('no stock');
+    execute = async () => {
+      throw fault;
+    };
+    const publisher = await start();
+    const error = await publisher.publish(placeOrder, { id: 'o1' }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(LocalTransactionError);
+    expect(error).toMatchObject({ cause: fault, reason: 'threw' });
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+  });
+
+  it('rolls both back when the listener returns ROLLBACK', async () => {
+    execute = async () => 'ROLLBACK';
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION', reason: 'declined' });
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+  });
+
+  it('takes a result it does not know for a mistake, never for COMMIT', async () => {
+    execute = async () => 'commit' as never;
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/must return "COMMIT", "ROLLBACK" or nothing, got 'commit'/);
+    expect(await storyOf(publisher)).not.toContain('COMMIT');
+  });
+
+  it('kills a local transaction that overruns', async () => {
+    execute = () => new Promise(() => {});
+    const publisher = await start({ transactionTimeoutMs: 20 });
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/overran its 20 ms/);
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'KILL', 'fence closed', 'END ROLLBACK']);
+  });
+
+  it('begins no local transaction when the half message is not confirmed', async () => {
+    broker.failHalf = true;
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toBeInstanceOf(HalfMessageError);
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'fence closed']);
+  });
+
+  it('sends no half message without a fenced connection', async () => {
+    database.unavailable = new DatabaseUnavailableError('refused');
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toBeInstanceOf(DatabaseUnavailableError);
+    expect(await storyOf(publisher)).toEqual([]);
+  });
+});
+
+describe('A COMMIT whose answer is lost', () => {
+  beforeEach(() => {
+    database.commit = async () => {
+      throw lostCommit();
+    };
+  });
+
+  it('is a success when the row is found, looked up after the fence is closed', async () => {
+    database.answers.push('UNKNOWN', 'COMMIT');
+    const publisher = await start();
+    await publisher.publish(placeOrder, { id: 'o1' });
+    expect(database.checks).toBe(2);
+    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'KILL', 'fence closed', 'END COMMIT']);
+  });
+
+  it('is a rollback when the row is certainly absent', async () => {
+    database.answers.push(new Error('still down'), 'ROLLBACK');
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION', reason: 'refused' });
+    expect((await storyOf(publisher)).at(-1)).toBe('END ROLLBACK');
+  });
+
+  it('is said to be in doubt, and no END is sent, when nobody can tell in time', async () => {
+    database.answers.push(new Error('down'));
+    const publisher = await start();
+    const error = await publisher.publish(placeOrder, { id: 'o1' }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(TransactionInDoubtError);
+    expect(error).toMatchObject({ acted: 'maybe', retryable: false, transactionId: broker.halves[0]!.properties['checkback-tx'] });
+    expect((await storyOf(publisher)).join()).not.toContain('END');
+  });
+
+  it('is a rollback without any look-up when COMMIT had not been sent', async () => {
+    database.commit = async () => {
+      throw new CommitFailure(new Error('duplicate key'), false);
+    };
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ reason: 'threw', message: expect.stringContaining('duplicate key') });
+    expect(database.checks).toBe(0);
+    expect((await storyOf(publisher)).slice(-3)).toEqual(['ROLLBACK', 'fence closed', 'END ROLLBACK']);
+  });
+});
+
+describe('Bad input', () => {
+  it.each([
+    ['schema', { id: '' }, /id: /],
+    ['key with white space', { id: 'o 1' }, /key "o 1"/],
+    ['key with a control character', { id: 'o\u00001' }, /white space or control/],
+  ])('is refused before anything is sent or written: %s', async (_name, order, message) => {
+    const publisher = await start();
+    const error = await publisher.publish(placeOrder, order as Order).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(InvalidMessageError);
+    expect((error as Error).message).toMatch(message);
+    expect(await storyOf(publisher)).toEqual([]);
+  });
+
+  it('is refused inside a transaction that somebody else opened', async () => {
+    database.inside = true;
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toBeInstanceOf(ForeignTransactionError);
+    expect(await storyOf(publisher)).toEqual([]);
+  });
+
+  it('is refused for a listener the publisher was not started with', async () => {
+    const other = defineTransactionListener<Order>({ topic: 'orders', tag: 'other', lookup, execute: async () => {} });
+    const publisher = await start();
+    await expect(publisher.publish(other, { id: 'o1' })).rejects.toThrow(ConfigurationError);
+  });
+
+  it.each([
+    ['an unknown option', { retries: 3 }, /unknown option "retries"/],
+    ['an owner with a space', { owner: 'my shop' }, /owner .* got "my shop"/],
+    ['a timeout that is none', { transactionTimeoutMs: 0 }, /transactionTimeoutMs .* got 0/],
+    ['no listener', { listeners: [] }, /at least one transaction listener/],
+    ['two listeners of one name', { listeners: [placeOrder, defineTransactionListener({ topic: 'orders', tag: 'placed', lookup, execute: () => {} })] }, /two are named "orders:placed"/],
+  ])('is refused at start: %s', async (_name, options, message) => {
+    await expect(start(options as never)).rejects.toThrow(message);
+    await expect(start(options as never)).rejects.toThrow(ConfigurationError);
+  });
+});
+
+describe('TransactionalPublisher.close', () => {
+  it('refuses new orders, lets those in flight finish with their END, then disconnects', async () => {
+    const gate = Promise.withResolvers<void>();
+    execute = () => gate.promise;
+    const publisher = await start();
+    const inFlight = publisher.publish(placeOrder, { id: 'o1' });
+    await expect.poll(() => story).toContain('execute');
+    const closed = publisher.close();
+    await expect(publisher.publish(placeOrder, { id: 'o2' })).rejects.toBeInstanceOf(ClosedError);
+    gate.resolve();
+    await inFlight;
+    await closed;
+    expect(story.slice(-2)).toEqual(['END COMMIT', 'broker closed']);
+  });
+
+  it('is idempotent', async () => {
+    const publisher = await start();
+    await Promise.all([publisher.close(), publisher.close()]);
+    await publisher.close();
+    expect(story).toEqual(['broker closed']);
+  });
+});
