@@ -19,7 +19,7 @@ export const chargeAtBank = defineExternalCall<Charge>({
 });
 
 /** A placed order is charged once, whatever is delivered how often; the bank's answer and the order's status are one transaction. */
-export const chargePayment = defineMessageListener<PlaceOrder, Charge, unknown>({
+export const chargePayment = defineMessageListener<PlaceOrder, Charge>({
   name: 'charge-payment',
   topic: 'orders',
   tag: 'placed',

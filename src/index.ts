@@ -1,12 +1,12 @@
 // Publishing: rows and a message as one decision.
-export { defineTransactionListener } from './transaction/transaction-listener.ts';
-export type { AnyTransactionListener, LocalDecision, TransactionContext, TransactionListener, TransactionListenerDefinition } from './transaction/transaction-listener.ts';
-export { rowExists } from './transaction/lookup.ts';
-export type { HalfMessageView, Lookup, RowExistsLookup } from './transaction/lookup.ts';
+export { commitWith, defineTransactionListener } from './transaction/transaction-listener.ts';
+export type { AnyTransactionListener, CommitWith, HalfMode, LocalDecision, MessageTemplate, TransactionContext, TransactionListener, TransactionListenerBase, TransactionListenerDefinition } from './transaction/transaction-listener.ts';
+export { rowExists, transactionMarker } from './transaction/lookup.ts';
+export type { HalfMessageView, Lookup, RowExistsLookup, TransactionMarkerLookup } from './transaction/lookup.ts';
 export { TransactionalPublisher } from './transaction/transactional-publisher.ts';
 export type { PublishOptions, PublishReceipt } from './transaction/transactional-publisher.ts';
 export type { TransactionalPublisherOptions } from './transaction/publisher-options.ts';
-export type { TransactionDatabase } from './transaction/transaction-database.ts';
+export type { Fence, FencedSession, TransactionDatabase } from './transaction/transaction-database.ts';
 export { onTransactionEvent } from './transaction/diagnostics.ts';
 export type { TransactionDiagnostics } from './transaction/diagnostics.ts';
 
@@ -18,6 +18,11 @@ export type { CallOptions, CallOutcome, Gateway } from './gateway/gateway.ts';
 export { defineMessageListener } from './worker/message-listener.ts';
 export type { AnyMessageListener, ListenerMessage, MessageListener } from './worker/message-listener.ts';
 export { startWorker } from './worker/worker.ts';
+export type { DrainResult, Worker } from './worker/worker.ts';
+export type { ConsumedListener, WorkerLimits, WorkerOptions } from './worker/worker-options.ts';
+export type { ListenerStats, WorkerStats } from './worker/worker-stats.ts';
+export type { RetryOptions } from './worker/retry-options.ts';
+export type { DeadLetterSink } from './worker/dead-letter-sink.ts';
 
 // The broker and the database behind them.
 export { rocketmq } from './broker/rocketmq/rocketmq.ts';

@@ -6,6 +6,12 @@ export const MESSAGE_PROPERTY = {
   listener: 'checkback-listener',
   /** Identity of the local transaction, a UUIDv7; never the broker's message id, which can collide between containers. */
   transactionId: 'checkback-tx',
+  /** How the sender proves its decision: the kind of look-up a check-back must use, whatever the code says by then. */
+  lookup: 'checkback-lookup',
+  /** Name of the database the rows are in, for services with several. */
+  database: 'checkback-database',
+  /** Which shape the payload has; absent means 1. */
+  version: 'checkback-version',
   /** Follows one order through producer, worker and institution. */
   correlationId: 'checkback-correlation-id',
 } as const;

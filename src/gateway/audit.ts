@@ -20,13 +20,18 @@ export class Audit {
   /** Opens an attempt. Rejects with `AuditUnavailableError` when the store fails or is slow: then no call may be made. */
   async open(request: RequestRecord, totalMs: number): Promise<OpenResult> {
     const { storeTimeoutMs, closeTimeoutMs } = this.#limits;
+    const startedAt = this.#clock.now();
     const opening = this.#store.open(request, totalMs + closeTimeoutMs);
     let isLate = false;
+    const late = (): Error => {
+      isLate = true;
+      return new Error(`no answer within ${storeTimeoutMs} ms`);
+    };
     try {
-      return await withDeadline(opening, storeTimeoutMs, () => {
-        isLate = true;
-        return new Error(`no answer within ${storeTimeoutMs} ms`);
-      });
+      const opened = await withDeadline(opening, storeTimeoutMs, late);
+      // A process that was stopped meanwhile wakes up to an answer, and to a lease that may be over.
+      if (opened.kind === 'opened' && this.#clock.now() - startedAt > Math.max(storeTimeoutMs, closeTimeoutMs)) throw late();
+      return opened;
     } catch (cause) {
       if (isLate) this.#closeUnsent(opening);
       throw new AuditUnavailableError(`call "${request.callName}": the request record could not be written, so nothing was sent`, { cause });

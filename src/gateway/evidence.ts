@@ -31,13 +31,13 @@ export function requestRecord(
   ids: { readonly callName: string; readonly origin: string; readonly idempotencyKey: string; readonly correlationId: string },
   request: PreparedRequest,
   rules: EvidenceRules,
+  secrets: readonly string[],
   openedAt: Date,
 ): RequestRecord {
-  const secrets = secretsOf(request, rules);
   return {
     ...ids,
     method: request.method,
-    path: scrub(request.path, secrets).replace(/([?&][^=&]*=)[^&]+/g, '$1***'),
+    path: scrub(request.path, secrets).replace(/([?&][^=&]*=)[^&]+/g, '$1***').slice(0, 2048),
     headers: storedHeaders([...request.headers], rules, secrets),
     body: request.body && storedBody(request.body, rules, secrets),
     openedAt,
@@ -45,8 +45,7 @@ export function requestRecord(
 }
 
 /** What came of it, as it is stored after. Whatever the institution echoes of our own credentials is masked too. */
-export function responseSnapshot(exchange: Exchange, error: CheckbackError | undefined, request: PreparedRequest, rules: EvidenceRules, closedAt: Date): ResponseSnapshot {
-  const secrets = secretsOf(request, rules);
+export function responseSnapshot(exchange: Exchange, error: CheckbackError | undefined, rules: EvidenceRules, secrets: readonly string[], closedAt: Date): ResponseSnapshot {
   const { answer } = exchange;
   return {
     httpStatus: answer?.httpStatus,
@@ -89,8 +88,8 @@ const NAMED_SECRET = new RegExp(`\\b(?:${SECRET_NAMES.join('|')})["']?\\s*[:=]|\
 const storedHeaders = (headers: readonly (readonly [string, string])[], { keptHeaders }: EvidenceRules, secrets: readonly string[]): string =>
   JSON.stringify(headers.map(([name, value]) => [name, keptHeaders.has(name) ? scrub(value, secrets) : '***']));
 
-/** The values of headers that are not kept, whole and in their parts (`Bearer x`, `a=b; c=d`), where long enough to mean something. */
-function secretsOf({ headers }: PreparedRequest, { keptHeaders }: EvidenceRules): string[] {
+/** What of a request must be stored nowhere, its answer included: the values of headers that are not kept, whole and in their parts (`Bearer x`, `a=b; c=d`), where long enough to mean something. */
+export function secretsOf({ headers }: PreparedRequest, { keptHeaders }: EvidenceRules): string[] {
   const values = [...headers].filter(([name]) => !keptHeaders.has(name)).map(([, value]) => value);
   return [...new Set(values.flatMap((value) => [value, ...value.split(/[\s;,=]+/)]))].filter((secret) => secret.length >= 8).sort((a, b) => b.length - a.length);
 }

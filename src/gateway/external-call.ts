@@ -32,6 +32,9 @@ export interface CallRetry {
 
 export const DEFAULT_CALL_RETRY: CallRetry = Object.freeze({ maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 2_000, maxRetryAfterMs: 3_600_000 });
 
+// What fits into one statement of a database left at its defaults, written in hexadecimal.
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
+
 /** A complete answer, as a classifier sees it. */
 export interface CallAnswer {
   readonly httpStatus: number;
@@ -58,7 +61,7 @@ export interface ExternalCallDefinition<Input, Response> {
   readonly retry?: Partial<CallRetry>;
   /** Says what a complete answer means where the default does not fit; `undefined` leaves it to the default. Must be pure. */
   readonly classify?: (answer: CallAnswer) => CallStatus | undefined;
-  /** Bytes of a response body that are read and kept; a longer one is cut, marked, and the outcome UNKNOWN. Default 1 MiB. */
+  /** Bytes of a response body that are read and kept; a longer one is cut, marked, and the outcome UNKNOWN. Default 1 MiB, 4 MiB at most. */
   readonly maxResponseBytes?: number;
   /** Paths of JSON values stored in clear; every other value is masked. See `mask-json.ts`. Default: everything is kept. */
   readonly keep?: readonly string[];
@@ -82,6 +85,7 @@ export function defineExternalCall<Input, Response = unknown>(definition: Extern
   const timeouts = positive(`${definition.name}.timeouts`, { ...DEFAULT_CALL_TIMEOUTS, ...definition.timeouts });
   const retry = positive(`${definition.name}.retry`, { ...DEFAULT_CALL_RETRY, ...definition.retry });
   const { maxResponseBytes } = positive(definition.name, { maxResponseBytes: definition.maxResponseBytes ?? 1024 * 1024 });
+  if (maxResponseBytes > MAX_RESPONSE_BYTES) throw new RangeError(`${definition.name}.maxResponseBytes must be at most ${MAX_RESPONSE_BYTES}, got ${maxResponseBytes}`);
   return Object.freeze({ ...definition, timeouts, retry, maxResponseBytes });
 }
 

@@ -6,7 +6,7 @@ import { Audit } from './audit.ts';
 import type { CallOutcome, FinalOutcome } from './call-outcome.ts';
 import { type Classification, classifyOutcome } from './classify-outcome.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import { evidenceRules, type EvidenceRules, requestRecord, responseSnapshot } from './evidence.ts';
+import { evidenceRules, type EvidenceRules, requestRecord, responseSnapshot, secretsOf } from './evidence.ts';
 import type { CallAnswer, ExternalCall } from './external-call.ts';
 import type { OpenedAttempt, RequestRecord } from './external-call-store.ts';
 import { type GatewayLimits, type GatewayOptions, resolveGatewayLimits } from './gateway-options.ts';
@@ -60,6 +60,7 @@ interface CallInProgress<I, R> extends Target {
   readonly options: CallOptions<R>;
   readonly request: PreparedRequest;
   readonly rules: EvidenceRules;
+  readonly secrets: readonly string[];
   readonly record: () => RequestRecord;
 }
 
@@ -109,7 +110,8 @@ class HttpGateway implements Gateway {
     const request = this.#build(definition, target.origin, input, options);
     const { idempotencyKey, correlationId } = options;
     const ids = { callName: definition.name, origin: target.origin.name, idempotencyKey, correlationId };
-    return { ...target, definition, options, request, rules, record: () => requestRecord(ids, request, rules, new Date(this.#clock.now())) };
+    const secrets = secretsOf(request, rules);
+    return { ...target, definition, options, request, rules, secrets, record: () => requestRecord(ids, request, rules, secrets, new Date(this.#clock.now())) };
   }
 
   #build<I, R>(definition: ExternalCall<I, R>, origin: Origin, input: I, options: CallOptions<R>): PreparedRequest {
@@ -168,7 +170,7 @@ class HttpGateway implements Gateway {
     }
     const outcome = outcomeOf<R>(classified, answer, response, opened.attempt);
     const error = 'error' in classified ? classified.error : undefined;
-    const snapshot = responseSnapshot(exchange, error, request, rules, new Date(now));
+    const snapshot = responseSnapshot(exchange, error, rules, call.secrets, new Date(now));
     this.#log(call, opened, outcome);
     return this.#close(call, opened, snapshot, outcome);
   }

@@ -36,9 +36,11 @@ class HttpExchange implements Dispatcher.DispatchHandler {
   #connection: Connection | undefined;
   #stopWaiting: (() => void) | undefined;
   #isReused = false;
-  #phaseTimer: NodeJS.Timeout | undefined;
-  #totalTimer: NodeJS.Timeout | undefined;
   readonly #startedAt = performance.now();
+  readonly #totalEndsAt: number;
+  #phaseEndsAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
   #writingAt = 0;
   #writtenAt = 0;
   #headersAt = 0;
@@ -52,14 +54,14 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#options = options;
     this.#resolve = resolve;
+    this.#totalEndsAt = this.#startedAt + options.timeouts.totalMs;
   }
 
   start(): void {
     const { timeouts, signal } = this.#options;
     if (signal?.aborted) return this.#fail('cancelled');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#totalTimer = setTimeout(() => this.#fail('deadline'), timeouts.totalMs);
-    this.#arm(timeouts.connectMs);
+    this.#giveUpIn(timeouts.connectMs);
     this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
   }
 
@@ -67,7 +69,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#isDone) return this.#pool.release(connection, true);
     this.#connection = connection;
     this.#isReused = connection.socket !== undefined;
-    const { method, path, headers, body } = this.#request;
+    const { method, path, wireHeaders: headers, body } = this.#request;
     try {
       connection.client.dispatch({ method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) }, this);
     } catch (error) {
@@ -79,7 +81,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
   onRequestStart(): void {
     this.#phase = 'write';
     this.#writingAt = performance.now();
-    this.#arm(this.#options.timeouts.writeMs);
+    this.#giveUpIn(this.#options.timeouts.writeMs);
   }
 
   /** undici has handed the last byte to the socket, which may still hold all of it. */
@@ -94,7 +96,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#isDone || this.#phase !== 'write') return;
     this.#phase = 'read';
     this.#writtenAt = performance.now();
-    this.#arm(this.#options.timeouts.readMs);
+    this.#giveUpIn(this.#options.timeouts.readMs);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, httpStatus: number): void {
@@ -103,7 +105,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#headersAt = performance.now();
     this.#httpStatus = httpStatus;
     this.#headers = pairs(controller.rawHeaders);
-    this.#arm(this.#options.timeouts.readMs);
+    this.#giveUpIn(this.#options.timeouts.readMs);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -113,7 +115,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#chunks.push(kept);
     this.#bytes += kept.length;
     if (kept.length < chunk.length) this.#fail('oversized');
-    else this.#phaseTimer?.refresh();
+    else this.#giveUpIn(this.#options.timeouts.readMs);
   }
 
   onResponseEnd(): void {
@@ -151,18 +153,32 @@ class HttpExchange implements Dispatcher.DispatchHandler {
 
   #settle(isReusable: boolean): void {
     this.#isDone = true;
-    clearTimeout(this.#phaseTimer);
-    clearTimeout(this.#totalTimer);
+    clearTimeout(this.#timer);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#stopWaiting?.();
     if (this.#connection) this.#pool.release(this.#connection, isReusable);
     this.#connection = undefined;
   }
 
-  #arm(ms: number): void {
-    clearTimeout(this.#phaseTimer);
-    this.#phaseTimer = setTimeout(() => this.#fail('timeout'), ms);
+  /** Starts the time of a phase. One timer serves them all: it is moved only when it would come too late. */
+  #giveUpIn(ms: number): void {
+    const now = performance.now();
+    this.#phaseEndsAt = now + ms;
+    const at = Math.min(this.#phaseEndsAt, this.#totalEndsAt);
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(this.#onTimer, at - now);
   }
+
+  readonly #onTimer = (): void => {
+    const now = performance.now();
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    // Node's timers may be early by a fraction of a millisecond.
+    if (now + 1 >= this.#totalEndsAt) this.#fail('deadline');
+    else if (now + 1 >= this.#phaseEndsAt) this.#fail('timeout');
+    else this.#giveUpIn(this.#phaseEndsAt - now);
+  };
 
   #answer(isTruncated: boolean): RawAnswer {
     const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);

@@ -32,6 +32,7 @@ const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'];
 
 /** Checks and completes one origin. Throws `ConfigurationError`; the message never repeats a URL that carries userinfo. */
 export function resolveOrigin(name: string, given: string | OriginOptions): Origin {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) throw new ConfigurationError(`origin name ${JSON.stringify(name)} must be 1 to 100 letters, digits, dots, dashes`);
   const options: OriginOptions = typeof given === 'string' ? { url: given } : given;
   const url = parseOriginUrl(name, options.url);
   const maxConnections = options.maxConnections ?? 64;

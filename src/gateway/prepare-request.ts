@@ -10,6 +10,8 @@ export interface PreparedRequest {
   readonly path: string;
   /** Lower-case names, in sending order. */
   readonly headers: ReadonlyMap<string, string>;
+  /** The same as a flat list of names and values. */
+  readonly wireHeaders: string[];
   readonly body: Buffer | undefined;
 }
 
@@ -50,7 +52,7 @@ export function prepareRequest<Input>(
   headers.set('idempotency-key', ids.idempotencyKey);
   headers.set('x-correlation-id', ids.correlationId);
   if (body) headers.set('content-length', String(body.length));
-  return { method: call.method, path, headers, body };
+  return { method: call.method, path, headers, wireHeaders: [...headers].flat(), body };
 }
 
 function checkPath(path: unknown, refuse: (what: string) => never): void {

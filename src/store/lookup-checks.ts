@@ -1,12 +1,12 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { ConfigurationError } from '../errors.ts';
-import type { Lookup } from '../transaction/lookup.ts';
+import type { RowExistsLookup } from '../transaction/lookup.ts';
 
 /**
  * Refuses a `where` that could answer for another transaction, or that would have to scan: it must hold the transaction
  * id (unless the key is used only once) and every column of a primary or unique key, each by equality.
  */
-export function assertLookupIsExact(orm: MikroORM, lookup: Lookup, where: unknown, transactionId: string, options: { probing?: boolean } = {}): void {
+export function assertLookupIsExact(orm: MikroORM, lookup: RowExistsLookup, where: unknown, transactionId: string, options: { probing?: boolean } = {}): void {
   const meta = orm.getMetadata().get(lookup.entity as never);
   const at = `look-up of ${meta.className}`;
   if (typeof where !== 'object' || where === null || Array.isArray(where) || Object.keys(where).length === 0) {
@@ -14,9 +14,8 @@ export function assertLookupIsExact(orm: MikroORM, lookup: Lookup, where: unknow
   }
   for (const [column, value] of Object.entries(where)) {
     if (meta.properties[column as never] === undefined) throw new ConfigurationError(`${at}: ${meta.className} has no property "${column}"`);
-    if (options.probing) continue;
-    if (value === undefined || value === null) throw new ConfigurationError(`${at}: "${column}" is ${String(value)}; a row cannot be found by that`);
-    if (typeof value === 'object') throw new ConfigurationError(`${at}: "${column}" must be matched by equality`);
+    if (!options.probing && (value === undefined || value === null)) throw new ConfigurationError(`${at}: "${column}" is ${String(value)}; a row cannot be found by that`);
+    if (typeof value === 'object' && value !== null) throw new ConfigurationError(`${at}: "${column}" must be matched by equality`);
   }
   if (!lookup.keyUsedOnce && !Object.values(where).includes(transactionId)) {
     throw new ConfigurationError(

@@ -1,29 +1,39 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { ControlledTransaction } from 'kysely';
-import { withDeadline } from '../shared/deadline.ts';
-import { CommitFailure, type FencedSession } from '../transaction/transaction-database.ts';
-import { type Connection, primary, query } from './mysql-connection.ts';
+import { LocalTransactionError } from '../errors.ts';
+import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
+import type { Fence, FencedSession } from '../transaction/transaction-database.ts';
+import { isLockConflict } from './mysql-error.ts';
+import type { ReservedConnection } from './reserved-connection.ts';
+import { writeMarker } from './transaction-marker.ts';
 
-/** A local transaction on one reserved connection. The fence around it is opened and closed by its owner. */
+const OVER = 'the local transaction is over; its entity manager takes no more work';
+
+/** A local transaction on one reserved connection. The session lock around it is its owner's affair. */
 export class MysqlFencedSession implements FencedSession {
   readonly #orm: MikroORM;
-  readonly #connection: Connection;
-  readonly #connectionId: number;
-  readonly #closed = new AbortController();
+  readonly #connection: ReservedConnection;
+  readonly #transactionId: string;
+  readonly #fence: Fence;
   // oxlint-disable-next-line typescript/no-explicit-any -- Kysely's own default for "any schema"
   #transaction: ControlledTransaction<any> | undefined;
   #em: EntityManager | undefined;
+  #closed = new AbortController();
 
-  constructor(orm: MikroORM, connection: Connection, connectionId: number) {
+  constructor(orm: MikroORM, connection: ReservedConnection, transactionId: string, fence: Fence) {
     this.#orm = orm;
     this.#connection = connection;
-    this.#connectionId = connectionId;
+    this.#transactionId = transactionId;
+    this.#fence = fence;
   }
 
   async begin(signal: AbortSignal): Promise<EntityManager> {
-    const transaction = await this.#connection.startTransaction().execute();
+    const transaction = await this.#connection.kysely.startTransaction().execute();
     this.#transaction = transaction;
+    this.#closed = new AbortController();
+    // As the first statement: a check-back that comes from now on finds the marker locked, and asks again.
+    if (this.#fence === 'marker') await writeMarker(transaction, this.#transactionId);
     // The signal keeps work that was not awaited from running between our COMMIT and its answer, outside the transaction.
     const em = this.#orm.em.fork({ clear: true, useContext: false, signal: AbortSignal.any([signal, this.#closed.signal]) });
     em.setTransactionContext(transaction);
@@ -31,28 +41,36 @@ export class MysqlFencedSession implements FencedSession {
     return this.#em;
   }
 
+  async flush(): Promise<void> {
+    await this.#em?.flush();
+  }
+
+  async proveRow(lookup: Lookup, half: HalfMessageView): Promise<void> {
+    const em = this.#em;
+    if (lookup.kind !== 'rowExists' || em === undefined) return;
+    const where = Object.entries(lookup.where(half));
+    const meta = this.#orm.getMetadata().get(lookup.entity as never);
+    // What the entity manager has just flushed needs no question; a native INSERT does.
+    const flushed = em.getUnitOfWork().getIdentityMap().getStore(meta as never) as Map<string, Record<string, unknown>> | undefined;
+    for (const row of flushed?.values() ?? []) if (where.every(([column, value]) => row[column] === value)) return;
+    if ((await em.count(lookup.entity, Object.fromEntries(where) as never, { filters: false })) > 0) return;
+    throw new LocalTransactionError(
+      `local transaction ${this.#transactionId} was rolled back: execute decided COMMIT but wrote no ${meta.className} that its look-up finds (${where.map(([column]) => column).join(', ')}), so its message would be lost with the first lost END`,
+      { reason: 'threw' },
+    );
+  }
+
   async commit(): Promise<void> {
     const transaction = this.#transaction;
-    if (transaction === undefined || this.#em === undefined) throw new CommitFailure(new Error('COMMIT without BEGIN'), false);
-    if (transaction.isCommitted || transaction.isRolledBack) {
-      throw new CommitFailure(new Error('the listener ended the transaction itself; the publisher decides'), transaction.isCommitted);
-    }
-    try {
-      await this.#em.flush();
-    } catch (error) {
-      throw new CommitFailure(error, false);
-    }
-    this.#closed.abort(new Error('the local transaction is over; its entity manager takes no more work'));
-    try {
-      await transaction.commit().execute();
-    } catch (error) {
-      throw new CommitFailure(error, true);
-    }
+    if (transaction === undefined) throw new Error('COMMIT without BEGIN');
+    this.#closed.abort(new Error(OVER));
+    await transaction.commit().execute();
   }
 
   async rollback(): Promise<void> {
-    this.#closed.abort(new Error('the local transaction is over; its entity manager takes no more work'));
+    this.#closed.abort(new Error(OVER));
     const transaction = this.#transaction;
+    this.#transaction = undefined;
     if (transaction === undefined || transaction.isCommitted || transaction.isRolledBack) return;
     try {
       await transaction.rollback().execute();
@@ -62,12 +80,12 @@ export class MysqlFencedSession implements FencedSession {
   }
 
   async kill(): Promise<void> {
-    this.#closed.abort(new Error('the local transaction was aborted'));
-    // Over another connection: this one may be busy with the very statement to be ended.
-    await primary(this.#orm)
-      .then((pool) => query(pool, `kill ${this.#connectionId}`))
-      .catch(() => {});
-    // Not given back before it is seen dead, or the next order would get it.
-    await withDeadline(query(this.#connection, 'do 1'), 1_000, () => new Error('no answer')).catch(() => {});
+    this.#closed.abort(new Error(OVER));
+    this.#transaction = undefined;
+    await this.#connection.kill();
+  }
+
+  isWorthRepeating(error: unknown): boolean {
+    return isLockConflict(error);
   }
 }

@@ -1,22 +1,18 @@
 import { RequestContext, TransactionContext } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { Resolution } from '../broker/transactional-producer.ts';
-import { ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
+import { CheckbackError, ClosedError, ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
-import type { FencedSession, TransactionDatabase } from '../transaction/transaction-database.ts';
+import type { Fence, FencedSession, TransactionDatabase } from '../transaction/transaction-database.ts';
 import { assertLookupIsExact } from './lookup-checks.ts';
-import { type Connection, primary, withConnection } from './mysql-connection.ts';
 import { MysqlFencedSession } from './mysql-fenced-session.ts';
-import { acquireSessionLock, isSessionLockFree, releaseSessionLock } from './session-lock.ts';
-
-/**
- * The business database behind a MikroORM instance: one MySQL 8.0.1+ or MariaDB 10.6+ primary, reached without a
- * multiplexing proxy (the fence belongs to a session). The instance stays the caller's: close it after the publisher.
- */
-export function mysqlTransactionDatabase(orm: MikroORM): TransactionDatabase {
-  return new MysqlTransactionDatabase(orm);
-}
+import { ReservedConnection } from './reserved-connection.ts';
+import { checkRow } from './row-lookup.ts';
+import { type ServerFlavour, inspectServer } from './server-checks.ts';
+import { acquireSessionLock, releaseSessionLock } from './session-lock.ts';
+import { SidePool } from './side-pool.ts';
+import { checkMarker } from './transaction-marker.ts';
 
 /** Stands for a message that does not exist yet: every property of its payload is some text. */
 const PROBE: HalfMessageView = {
@@ -27,60 +23,40 @@ const PROBE: HalfMessageView = {
   payload: new Proxy({}, { get: () => 'probe' }),
 };
 
+/** Connections for check-backs and for ending sessions. */
+const SIDE_POOL_SIZE = 5;
+
+/**
+ * The business database behind a MikroORM instance: one MySQL 8.0+ or MariaDB 10.6+ primary, reached without a
+ * multiplexing proxy (the session lock belongs to a connection). The instance stays the caller's: close it after the publisher.
+ */
+export function mysqlTransactionDatabase(orm: MikroORM): TransactionDatabase {
+  return new MysqlTransactionDatabase(orm);
+}
+
 class MysqlTransactionDatabase implements TransactionDatabase {
   readonly #orm: MikroORM;
+  #opened: Promise<{ side: SidePool; flavour: ServerFlavour }> | undefined;
+  #idleSeconds = 60;
+  #closed = false;
 
   constructor(orm: MikroORM) {
     this.#orm = orm;
   }
 
-  withFencedSession<T>(transactionId: string, timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      let abandoned = false;
-      const fail = (error: unknown): void =>
-        reject(new DatabaseUnavailableError(`no database connection for transaction ${transactionId}: ${describe(error)}`, { cause: error }));
-      const late = setTimeout(() => {
-        abandoned = true;
-        fail(new Error(`none was ready within ${timeoutMs} ms`));
-      }, timeoutMs);
-      const run = async (connection: Connection): Promise<void> => {
-        // A connection that comes too late goes straight back.
-        if (abandoned) return;
-        const id = await acquireSessionLock(connection, transactionId);
-        if (abandoned) return releaseSessionLock(connection, transactionId);
-        clearTimeout(late);
-        const session = new MysqlFencedSession(this.#orm, connection, id);
-        try {
-          resolve(await work(session));
-        } catch (error) {
-          reject(error as Error);
-        } finally {
-          await closeFence(connection, transactionId, session);
-        }
-      };
-      // Every outcome of the work has been reported by then: this one is about the connection alone.
-      withConnection(this.#orm, run).catch((error: unknown) => {
-        clearTimeout(late);
-        fail(error);
+  async start(listeners: Parameters<TransactionDatabase['start']>[0], options: { readonly transactionTimeoutMs: number }): Promise<void> {
+    this.#idleSeconds = Math.max(60, Math.ceil((options.transactionTimeoutMs * 2) / 1_000));
+    for (const { name, lookup } of listeners) this.#probe(name, lookup);
+    const { side } = await this.#open();
+    if (listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) {
+      await side.query('select id from transaction_marker limit 1').catch((error: unknown) => {
+        throw new ConfigurationError(`transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${describe(error)}`, { cause: error });
       });
-    });
+    }
   }
 
-  async check(lookup: Lookup, half: HalfMessageView, signal: AbortSignal): Promise<Resolution> {
-    this.assertCheckable(lookup, half);
-    if (!(await isSessionLockFree(await primary(this.#orm), half.transactionId))) return 'UNKNOWN';
-    signal.throwIfAborted();
-    // Begun after the lock was seen free: whatever that transaction did is visible now.
-    const em = this.#orm.em.fork({ clear: true, useContext: false });
-    const rows = await em.count(lookup.entity, lookup.where(half) as never, { connectionType: 'write', filters: false });
-    return rows > 0 ? 'COMMIT' : 'ROLLBACK';
-  }
-
-  assertCheckable(lookup: Lookup, half: HalfMessageView): void {
-    assertLookupIsExact(this.#orm, lookup, lookup.where(half), half.transactionId);
-  }
-
-  async verify({ name, lookup }: { readonly name: string; readonly lookup: Lookup }): Promise<void> {
+  #probe(name: string, lookup: Lookup): void {
+    if (lookup.kind !== 'rowExists') return;
     try {
       assertLookupIsExact(this.#orm, lookup, lookup.where(PROBE), PROBE.transactionId, { probing: true });
     } catch (error) {
@@ -90,20 +66,81 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     }
   }
 
+  #open(): Promise<{ side: SidePool; flavour: ServerFlavour }> {
+    if (this.#closed) return Promise.reject(new ClosedError('the transaction database is closed'));
+    this.#opened ??= (async () => {
+      const side = await SidePool.beside(this.#orm, SIDE_POOL_SIZE);
+      try {
+        return { side, flavour: await inspectServer(side) };
+      } catch (error) {
+        this.#opened = undefined;
+        await side.close();
+        if (error instanceof CheckbackError) throw error;
+        throw new DatabaseUnavailableError(`the database does not answer: ${describe(error)}`, { cause: error });
+      }
+    })();
+    return this.#opened;
+  }
+
+  async withFencedSession<T>(transactionId: string, fence: Fence, timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T> {
+    const connection = await this.#reserve(transactionId, fence, timeoutMs);
+    const session = new MysqlFencedSession(this.#orm, connection, transactionId, fence);
+    try {
+      return await work(session);
+    } finally {
+      await session.rollback();
+      if (fence === 'session-lock') await closeSessionLock(connection, transactionId);
+      connection.release();
+    }
+  }
+
+  async #reserve(transactionId: string, fence: Fence, timeoutMs: number): Promise<ReservedConnection> {
+    let connection: ReservedConnection | undefined;
+    try {
+      const deadline = performance.now() + timeoutMs;
+      const { side } = await withDeadline(this.#open(), timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`));
+      connection = await ReservedConnection.take(this.#orm, side, { timeoutMs: Math.max(1, deadline - performance.now()), idleSeconds: this.#idleSeconds });
+      if (fence === 'session-lock') {
+        await withDeadline(acquireSessionLock(connection, transactionId), Math.max(1, deadline - performance.now()), () => new Error(`no answer within ${timeoutMs} ms`));
+      }
+      return connection;
+    } catch (error) {
+      // Whatever state it is in: the next order does not get it.
+      await connection?.kill();
+      throw new DatabaseUnavailableError(`no database connection for transaction ${transactionId}: ${describe(error)}`, { cause: error });
+    }
+  }
+
+  async check(lookup: Lookup, half: HalfMessageView, signal: AbortSignal): Promise<Resolution> {
+    this.assertCheckable(lookup, half);
+    const { side, flavour } = await this.#open();
+    signal.throwIfAborted();
+    return lookup.kind === 'transactionMarker' ? checkMarker(side, flavour, half.transactionId) : checkRow(this.#orm, side, flavour, lookup, half);
+  }
+
+  assertCheckable(lookup: Lookup, half: HalfMessageView): void {
+    if (lookup.kind === 'rowExists') assertLookupIsExact(this.#orm, lookup, lookup.where(half), half.transactionId);
+  }
+
   isInsideTransaction(): boolean {
-    const name = this.#orm.em.name;
-    const em = TransactionContext.getEntityManager(name) ?? RequestContext.getEntityManager(name);
-    return em?.isInTransaction() ?? false;
+    const { name } = this.#orm.em;
+    return (TransactionContext.getEntityManager(name) ?? RequestContext.getEntityManager(name))?.isInTransaction() ?? false;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.then(({ side }) => side.close()).catch(() => {});
   }
 }
 
 /** The lock is released on its own connection, after COMMIT or ROLLBACK. A connection that cannot do it is killed: the server then does both. */
-async function closeFence(connection: Connection, transactionId: string, session: FencedSession): Promise<void> {
-  await session.rollback();
+async function closeSessionLock(connection: ReservedConnection, transactionId: string): Promise<void> {
   try {
     await withDeadline(releaseSessionLock(connection, transactionId), 2_000, () => new Error('RELEASE_LOCK was not answered'));
   } catch {
-    await session.kill();
+    await connection.kill();
   }
 }
 

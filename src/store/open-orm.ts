@@ -3,7 +3,6 @@ import { Migrator } from '@mikro-orm/migrations';
 import type { Migration } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/mysql';
 import { ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
-import { query, primary } from './mysql-connection.ts';
 
 export interface OpenOrmOptions {
   /** `mysql://user:password@host:port/database` of the primary. */
@@ -33,7 +32,7 @@ export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
     logger: () => {},
   });
   try {
-    await query(await primary(orm), 'select 1');
+    await orm.em.getConnection('write').execute('select 1');
   } catch (error) {
     await orm.close(true).catch(() => {});
     throw new DatabaseUnavailableError(`no answer from the database at ${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });

@@ -5,72 +5,98 @@ import type { Logger } from '../shared/logger.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import { viewHalfMessage } from './half-message.ts';
 import type { ListenerRegistry } from './listener-registry.ts';
+import { type Lookup, transactionMarker } from './lookup.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
+import type { TransactionDatabases } from './transaction-databases.ts';
 
 interface Answer {
   readonly resolution: Resolution;
   readonly reason?: string;
 }
 
+export interface CheckBackHandlerOptions {
+  readonly owner: string;
+  readonly registry: ListenerRegistry;
+  readonly databases: TransactionDatabases;
+  readonly logger: Logger;
+  readonly concurrency: number;
+  /** Rounds from which a check that is answered UNKNOWN is an alarm: the broker gives up after its own maximum. */
+  readonly alarmRound: number;
+}
+
 /**
  * Answers the broker's questions. The client would run any number of them at once, without a time limit and twice for
- * one id: here they are bounded, single-flight per transaction, and end in exactly one of three answers. Whatever goes
- * wrong is UNKNOWN: the broker asks again.
+ * one id: here they are bounded, single-flight per transaction and listener, and end in exactly one of three answers.
+ * Whatever goes wrong is UNKNOWN: the broker asks again.
  */
 export class CheckBackHandler {
-  readonly #owner: string;
-  readonly #registry: ListenerRegistry;
-  readonly #database: TransactionDatabase;
-  readonly #logger: Logger;
+  readonly #options: CheckBackHandlerOptions;
   readonly #bulkhead: BulkheadPolicy;
   readonly #flights = new Map<string, Promise<Answer>>();
 
-  constructor(options: { owner: string; registry: ListenerRegistry; database: TransactionDatabase; logger: Logger; concurrency: number }) {
-    this.#owner = options.owner;
-    this.#registry = options.registry;
-    this.#database = options.database;
-    this.#logger = options.logger;
+  constructor(options: CheckBackHandlerOptions) {
+    this.#options = options;
     // What does not fit the queue is asked again in the next round; memory stays bounded.
     this.#bulkhead = bulkhead(options.concurrency, options.concurrency * 100);
   }
 
   async answer(half: CheckedHalfMessage, signal: AbortSignal): Promise<Resolution> {
-    const transactionId = half.properties[MESSAGE_PROPERTY.transactionId] ?? '';
-    let flight = this.#flights.get(transactionId);
+    const { properties, topic, round } = half;
+    // Several messages of one decision share its id and its answer.
+    const flightKey = [MESSAGE_PROPERTY.owner, MESSAGE_PROPERTY.listener, MESSAGE_PROPERTY.transactionId].map((name) => properties[name] ?? '').join(' ') + topic;
+    let flight = this.#flights.get(flightKey);
     if (flight === undefined) {
-      flight = this.#resolve(half, transactionId, signal).finally(() => this.#flights.delete(transactionId));
-      this.#flights.set(transactionId, flight);
+      flight = this.#resolve(half, signal).finally(() => this.#flights.delete(flightKey));
+      this.#flights.set(flightKey, flight);
     }
     const { resolution, reason } = await flight;
     const event = {
-      transactionId,
-      correlationId: half.properties[MESSAGE_PROPERTY.correlationId] ?? '',
-      listener: half.properties[MESSAGE_PROPERTY.listener] ?? '',
-      topic: half.topic,
+      transactionId: properties[MESSAGE_PROPERTY.transactionId] ?? '',
+      correlationId: properties[MESSAGE_PROPERTY.correlationId] ?? '',
+      listener: properties[MESSAGE_PROPERTY.listener] ?? '',
+      topic,
       resolution,
-      round: half.round,
+      round,
       ageMs: half.bornAt === undefined ? undefined : Date.now() - half.bornAt.getTime(),
       ...(reason === undefined ? {} : { reason }),
     };
     emitTransactionEvent('checked', event);
-    this.#logger.info(event, `check-back answered ${resolution}`);
+    this.#options.logger.info(event, `check-back answered ${resolution}`);
+    if (resolution === 'UNKNOWN' && round >= this.#options.alarmRound) {
+      emitTransactionEvent('check-budget-low', event);
+      this.#options.logger.error(event, `check-back round ${round} and still UNKNOWN: the broker will soon park the message`);
+    }
     return resolution;
   }
 
-  async #resolve(half: CheckedHalfMessage, transactionId: string, signal: AbortSignal): Promise<Answer> {
-    const owner = half.properties[MESSAGE_PROPERTY.owner];
-    // Any producer of a topic may be asked about any service's message: only its owner knows the answer.
-    if (owner !== this.#owner) return { resolution: 'UNKNOWN', reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#owner}"` };
-    const listener = this.#registry.find(half);
-    if (listener === undefined || transactionId === '') return { resolution: 'UNKNOWN', reason: 'no such listener in this version of the service' };
+  async #resolve(half: CheckedHalfMessage, signal: AbortSignal): Promise<Answer> {
+    const found = this.#find(half);
+    if ('reason' in found) return { resolution: 'UNKNOWN', reason: found.reason };
     try {
-      const view = viewHalfMessage(half, transactionId);
-      const check = this.#bulkhead.execute(() => this.#database.check(listener.lookup, view, signal));
+      const check = this.#bulkhead.execute(() => found.database.check(found.lookup, viewHalfMessage(half), signal));
       return { resolution: await abortable(check, signal) };
     } catch (error) {
-      this.#logger.warn({ transactionId, listener: listener.name, error }, 'check-back look-up failed');
+      this.#options.logger.warn({ listener: half.properties[MESSAGE_PROPERTY.listener], error }, 'check-back look-up failed');
       return { resolution: 'UNKNOWN', reason: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  /** How and where to look the message up, or why it cannot be: never a reason for ROLLBACK. */
+  #find({ properties, ...half }: CheckedHalfMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string } {
+    const owner = properties[MESSAGE_PROPERTY.owner];
+    // Any producer of a topic may be asked about any service's message: only its owner knows the answer.
+    if (owner !== this.#options.owner) return { reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#options.owner}"` };
+    if (!properties[MESSAGE_PROPERTY.transactionId]) return { reason: 'the message carries no transaction id' };
+    const name = properties[MESSAGE_PROPERTY.database];
+    const database = this.#options.databases.find(name);
+    if (database === undefined) return { reason: `this service knows no database ${name === undefined ? 'without a name' : `"${name}"`}` };
+    // The sender's word, not today's code: a listener that has changed its look-up since would look in the wrong place.
+    const kind = properties[MESSAGE_PROPERTY.lookup];
+    if (kind === 'transactionMarker') return { lookup: transactionMarker(), database };
+    const listener = this.#options.registry.find({ ...half, properties });
+    if (listener === undefined) return { reason: 'no such listener in this version of the service' };
+    if (listener.lookup.kind !== kind) return { reason: `sent under look-up "${kind ?? ''}", which listener "${listener.name}" of this version does not have` };
+    return { lookup: listener.lookup, database };
   }
 }
 

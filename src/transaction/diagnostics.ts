@@ -23,6 +23,8 @@ export interface TransactionDiagnostics {
   'in-doubt': TransactionEvent & { readonly error: unknown };
   /** A check-back was answered. */
   checked: TransactionEvent & { readonly resolution: Resolution; readonly round: number; readonly ageMs: number | undefined; readonly reason?: string };
+  /** Asked many times and still UNKNOWN: the broker parks the message after its own maximum, and then nobody asks again. */
+  'check-budget-low': TransactionDiagnostics['checked'];
   /** END was handed to the broker; not yet a proof that it acted on it. */
   ended: TransactionEvent & { readonly resolution: 'COMMIT' | 'ROLLBACK' };
   /** END was not confirmed; the check-back will find the truth. */
@@ -35,6 +37,7 @@ const channels = {
   'rolled-back': channel('checkback:rolled-back'),
   'in-doubt': channel('checkback:in-doubt'),
   checked: channel('checkback:checked'),
+  'check-budget-low': channel('checkback:check-budget-low'),
   ended: channel('checkback:ended'),
   'end-failed': channel('checkback:end-failed'),
 } satisfies Record<keyof TransactionDiagnostics, unknown>;

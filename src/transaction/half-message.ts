@@ -1,7 +1,6 @@
 import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
-import type { CheckedHalfMessage } from '../broker/transactional-producer.ts';
 import { InvalidMessageError } from '../errors.ts';
-import type { HalfMessageView } from './lookup.ts';
+import type { HalfMessageView, Lookup } from './lookup.ts';
 
 /** Below the broker's 4 MiB, which count the properties and the protocol's own bytes too. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024 - 64 * 1024;
@@ -17,11 +16,13 @@ export interface HalfMessageIdentity {
   readonly listener: string;
   readonly transactionId: string;
   readonly correlationId: string;
+  readonly lookup: Lookup['kind'];
+  readonly database?: string | undefined;
 }
 
 /** Builds the half message. Throws `InvalidMessageError` for anything the broker would refuse or mangle, before it is sent. */
 export function encodeHalfMessage(
-  content: { topic: string; tag: string; keys: readonly string[]; payload: unknown },
+  content: { topic: string; tag: string; keys: readonly string[]; payload: unknown; version?: number },
   identity: HalfMessageIdentity,
 ): OutgoingMessage {
   const where = `message of listener "${identity.listener}"`;
@@ -47,6 +48,9 @@ export function encodeHalfMessage(
       [MESSAGE_PROPERTY.listener]: identity.listener,
       [MESSAGE_PROPERTY.transactionId]: identity.transactionId,
       [MESSAGE_PROPERTY.correlationId]: identity.correlationId,
+      [MESSAGE_PROPERTY.lookup]: identity.lookup,
+      [MESSAGE_PROPERTY.version]: String(content.version ?? 1),
+      ...(identity.database === undefined ? {} : { [MESSAGE_PROPERTY.database]: identity.database }),
     },
     body,
   };
@@ -63,10 +67,10 @@ function encodePayload(payload: unknown, where: string): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-/** What a look-up may see. The payload was written by this service under its own name, so it is JSON; a broken one throws. */
-export function viewHalfMessage(half: CheckedHalfMessage, transactionId: string): HalfMessageView {
+/** What a look-up may see of a half message. The payload was written by this service under its own name, so it is JSON; a broken one throws. */
+export function viewHalfMessage(half: OutgoingMessage): HalfMessageView {
   return {
-    transactionId,
+    transactionId: half.properties[MESSAGE_PROPERTY.transactionId] ?? '',
     topic: half.topic,
     tag: half.tag,
     keys: half.keys,

@@ -12,14 +12,14 @@ export class ListenerRegistry {
     for (const listener of listeners) {
       const other = this.#byName.get(listener.name);
       if (other !== undefined) {
-        throw new ConfigurationError(`listeners: two are named "${listener.name}" (topics "${other.topic}" and "${listener.topic}"); give one of them a name of its own`);
+        throw new ConfigurationError(`listeners: two are named "${listener.name}" (topics "${other.messages[0]!.topic}" and "${listener.messages[0]!.topic}"); give one of them a name of its own`);
       }
       this.#byName.set(listener.name, listener);
     }
   }
 
   get topics(): string[] {
-    return [...new Set([...this.#byName.values()].map((listener) => listener.topic))];
+    return [...new Set([...this.#byName.values()].flatMap(({ messages }) => messages.map(({ topic }) => topic)))];
   }
 
   has(listener: AnyTransactionListener): boolean {
@@ -33,6 +33,6 @@ export class ListenerRegistry {
   /** The listener of a checked half message, or `undefined` when it is not one of ours: then the answer is UNKNOWN, never ROLLBACK. */
   find(half: OutgoingMessage): AnyTransactionListener | undefined {
     const listener = this.#byName.get(half.properties[MESSAGE_PROPERTY.listener] ?? '');
-    return listener?.topic === half.topic ? listener : undefined;
+    return listener?.messages.some(({ topic }) => topic === half.topic) ? listener : undefined;
   }
 }

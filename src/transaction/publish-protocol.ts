@@ -2,109 +2,143 @@ import { inspect } from 'node:util';
 import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
 import { LocalTransactionError, TransactionInDoubtError } from '../errors.ts';
-import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
+import { settleUncertainCommit } from './in-doubt.ts';
 import type { HalfMessageView } from './lookup.ts';
 import type { ResolvedPublisherOptions } from './publisher-options.ts';
-import { CommitFailure, type FencedSession, type TransactionDatabase } from './transaction-database.ts';
+import { type FencedSession, type TransactionDatabase, fenceOf } from './transaction-database.ts';
 import type { TransactionListener } from './transaction-listener.ts';
 
-/** One `publish()`, ready to run: everything was checked, nothing has been sent or written. */
+/** One `publish()`, ready to run: everything that can be was checked, nothing has been sent or written. */
 export interface Publication<Input> {
   readonly listener: TransactionListener<Input>;
   readonly input: Input;
-  readonly message: OutgoingMessage;
-  readonly view: HalfMessageView;
+  readonly transactionId: string;
   readonly correlationId: string;
+  readonly database: TransactionDatabase;
+  /** Makes the messages; throws for bad content. Called once, when all they may carry is there. */
+  messages(produced: unknown): readonly { readonly message: OutgoingMessage; readonly view: HalfMessageView }[];
 }
+
+export interface ProtocolDeps {
+  readonly producer: TransactionalProducer;
+  readonly options: ResolvedPublisherOptions;
+  /** Sends END in the background, once. */
+  endLater(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK'): void;
+}
+
+/** COMMIT was sent and its answer is missing. */
+class UncertainCommit extends Error {}
 
 /** The local transaction took longer than it may; its session is killed, not left to finish on the server. */
 class Overrun extends Error {}
 
-type EndLater = (half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK') => void;
-
 /**
- * Fence → half message → BEGIN, execute, COMMIT → END in the background. Resolves once COMMIT is certain. Rejects with
- * `DatabaseUnavailableError` or `HalfMessageError` (nothing happened), `LocalTransactionError` (rolled back for certain)
- * or `TransactionInDoubtError`.
+ * Fence, half messages and local transaction in the order of the listener's `half` mode, COMMIT when all of them stand,
+ * END in the background. Resolves once COMMIT is certain. Rejects with `DatabaseUnavailableError` or `HalfMessageError`
+ * (nothing happened), `LocalTransactionError` (rolled back for certain) or `TransactionInDoubtError`.
  */
-export async function runPublication<Input>(
-  publication: Publication<Input>,
-  deps: { producer: TransactionalProducer; database: TransactionDatabase; options: ResolvedPublisherOptions; endLater: EndLater },
-): Promise<void> {
-  const { listener, view } = publication;
-  const event = { transactionId: view.transactionId, correlationId: publication.correlationId, listener: listener.name, topic: listener.topic };
-  let half: SentHalfMessage | undefined;
-  try {
-    const uncertain = await deps.database.withFencedSession(view.transactionId, deps.options.connectionTimeoutMs, async (session) => {
-      half = await deps.producer.sendHalf(publication.message);
-      emitTransactionEvent('half-sent', event);
-      return runLocalTransaction(session, publication, deps.options.transactionTimeoutMs);
-    });
-    // The fence is closed by now, so that the look-up does not wait for our own session.
-    if (uncertain !== undefined) await settleUncertainCommit(uncertain, publication, deps);
-  } catch (error) {
-    if (error instanceof TransactionInDoubtError) emitTransactionEvent('in-doubt', { ...event, error });
-    if (error instanceof LocalTransactionError) {
-      emitTransactionEvent('rolled-back', { ...event, reason: error.reason, error: error.cause });
-      if (half !== undefined) deps.endLater(half, 'ROLLBACK');
+export async function runPublication<Input>(publication: Publication<Input>, deps: ProtocolDeps): Promise<void> {
+  const { listener, transactionId, correlationId, database } = publication;
+  const event = { transactionId, correlationId, listener: listener.name, topic: listener.messages[0]!.topic };
+  const halves: SentHalfMessage[] = [];
+  let views: readonly HalfMessageView[] = [];
+
+  const send = async (produced: unknown): Promise<void> => {
+    const prepared = publication.messages(produced);
+    views = prepared.map(({ view }) => view);
+    const sent = await Promise.allSettled(prepared.map(({ message }) => deps.producer.sendHalf(message)));
+    for (const result of sent) if (result.status === 'fulfilled') halves.push(result.value);
+    const failed = sent.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    emitTransactionEvent('half-sent', event);
+  };
+
+  const decide = async (session: FencedSession): Promise<void> => {
+    const { half } = listener;
+    if (half === 'first') await send(undefined);
+    // Both are awaited even if one fails: the other's half or rows must be undone as well.
+    const both = half === 'overlapped' ? send(undefined) : Promise.resolve();
+    const [local, sending] = await Promise.allSettled([runLocalTransaction(session, publication, deps.options), both]);
+    try {
+      if (local.status === 'rejected') throw local.reason;
+      if (sending.status === 'rejected') throw sending.reason;
+      if (half === 'beforeCommit') await send(local.value);
+      await session.proveRow(listener.lookup, views[0]!);
+    } catch (error) {
+      await session.rollback();
+      throw error;
     }
+    const { transactionTimeoutMs } = deps.options;
+    try {
+      await withDeadline(session.commit(), transactionTimeoutMs, () => new Error(`COMMIT was not answered within ${transactionTimeoutMs} ms`));
+    } catch (error) {
+      await session.kill();
+      throw new UncertainCommit((error as Error).message, { cause: error });
+    }
+  };
+
+  try {
+    try {
+      await database.withFencedSession(transactionId, fenceOf(listener.lookup, listener.half), deps.options.connectionTimeoutMs, decide);
+    } catch (error) {
+      if (!(error instanceof UncertainCommit)) throw error;
+      // The fence is closed by now, so that the look-up does not wait for our own session.
+      await settleUncertainCommit(error, publication, views[0]!, deps.options.inDoubtTimeoutMs);
+    }
+  } catch (error) {
+    if (error instanceof TransactionInDoubtError) {
+      emitTransactionEvent('in-doubt', { ...event, error });
+      throw error;
+    }
+    // Whatever it was, COMMIT was not sent or is known not to have been applied.
+    const reason = error instanceof LocalTransactionError ? error.reason : 'threw';
+    if (halves.length > 0 || error instanceof LocalTransactionError) emitTransactionEvent('rolled-back', { ...event, reason, error });
+    for (const half of halves) deps.endLater(half, 'ROLLBACK');
     throw error;
   }
   emitTransactionEvent('committed', event);
-  if (half !== undefined) deps.endLater(half, 'COMMIT');
+  for (const half of halves) deps.endLater(half, 'COMMIT');
 }
 
-/** Returns the failure of a COMMIT that may have been applied; everything else is settled here. */
-async function runLocalTransaction<Input>(session: FencedSession, publication: Publication<Input>, timeoutMs: number): Promise<CommitFailure | undefined> {
-  const { listener, input, view, correlationId } = publication;
-  const of = `local transaction ${view.transactionId} of listener "${listener.name}"`;
+/**
+ * BEGIN, `execute`, flush; from BEGIN again after a deadlock, which is safe: with the half first the fence stays open on
+ * this very connection or in the marker, and with `beforeCommit` no half exists yet. Returns what the listener produced.
+ */
+async function runLocalTransaction<Input>(session: FencedSession, publication: Publication<Input>, options: ResolvedPublisherOptions): Promise<unknown> {
+  const { listener, input, transactionId, correlationId } = publication;
+  const of = `local transaction ${transactionId} of listener "${listener.name}"`;
   const overrun = new AbortController();
+  const work = async (): Promise<unknown> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const em = await session.begin(overrun.signal);
+        const result = await listener.execute(em, input, { transactionId, correlationId, signal: overrun.signal });
+        if (result === 'ROLLBACK') throw new LocalTransactionError(`${of}: the listener decided ROLLBACK`, { reason: 'declined' });
+        const produced = producedBy(result, listener.half);
+        await session.flush();
+        return produced;
+      } catch (error) {
+        if (attempt >= options.maxTransactionAttempts || overrun.signal.aborted || !session.isWorthRepeating(error)) throw error;
+        await session.rollback();
+      }
+    }
+  };
   try {
-    const work = async (): Promise<unknown> => {
-      const em = await session.begin(overrun.signal);
-      return listener.execute(em, input, { transactionId: view.transactionId, correlationId, signal: overrun.signal });
-    };
-    const decision = await withDeadline(work(), timeoutMs, () => new Overrun(`it overran its ${timeoutMs} ms and was aborted`));
-    if (decision === 'ROLLBACK') {
-      await session.rollback();
-      throw new LocalTransactionError(`${of}: the listener decided ROLLBACK`, { reason: 'declined' });
-    }
-    if (decision !== undefined && decision !== 'COMMIT') {
-      throw new TypeError(`execute must return "COMMIT", "ROLLBACK" or nothing, got ${inspect(decision)}`);
-    }
-    await withDeadline(session.commit(), timeoutMs, () => new CommitFailure(new Error(`COMMIT was not answered within ${timeoutMs} ms`), true));
-    return undefined;
+    return await withDeadline(work(), options.transactionTimeoutMs, () => new Overrun(`it overran its ${options.transactionTimeoutMs} ms and was aborted`));
   } catch (error) {
-    if (error instanceof LocalTransactionError) throw error;
     overrun.abort(error);
-    if (error instanceof CommitFailure && error.sent) {
-      await session.kill();
-      return error;
-    }
-    await (error instanceof Overrun ? session.kill() : session.rollback());
-    const cause = error instanceof CommitFailure ? error.cause : error;
-    throw new LocalTransactionError(`${of} was rolled back: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, reason: 'threw' });
+    if (error instanceof Overrun) await session.kill();
+    if (error instanceof LocalTransactionError) throw error;
+    throw new LocalTransactionError(`${of} was rolled back: ${error instanceof Error ? error.message : String(error)}`, { cause: error, reason: 'threw' });
   }
 }
 
-/** Asks the database itself, as a check-back would, until it knows or the time is over. */
-async function settleUncertainCommit<Input>(
-  failure: CommitFailure,
-  { listener, view }: Publication<Input>,
-  { database, options }: { database: TransactionDatabase; options: ResolvedPublisherOptions },
-): Promise<void> {
-  const over = AbortSignal.timeout(options.inDoubtTimeoutMs);
-  const of = `local transaction ${view.transactionId} of listener "${listener.name}"`;
-  for (let waitMs = 25; !over.aborted; waitMs = Math.min(waitMs * 2, 500)) {
-    const resolution = await withDeadline(database.check(listener.lookup, view, over), options.inDoubtTimeoutMs, () => failure).catch(() => 'UNKNOWN' as const);
-    if (resolution === 'COMMIT') return;
-    if (resolution === 'ROLLBACK') throw new LocalTransactionError(`${of}: the database did not apply COMMIT: ${failure.message}`, { cause: failure.cause, reason: 'refused' });
-    await systemClock.sleep(waitMs, over).catch(() => {});
-  }
-  throw new TransactionInDoubtError(
-    `${of} is in doubt: COMMIT was sent, its answer was lost (${failure.message}), and the row could not be looked up within ${options.inDoubtTimeoutMs} ms; the broker will ask and deliver if it committed`,
-    { cause: failure.cause, transactionId: view.transactionId },
-  );
+function producedBy(result: unknown, half: string): unknown {
+  if (result === undefined || result === 'COMMIT') return undefined;
+  const isCommitWith = typeof result === 'object' && result !== null && 'decision' in result && result.decision === 'COMMIT' && 'produced' in result;
+  if (!isCommitWith) throw new TypeError(`execute must return "COMMIT", "ROLLBACK", commitWith(…) or nothing, got ${inspect(result)}`);
+  if (half !== 'beforeCommit') throw new TypeError(`commitWith(…) needs half: 'beforeCommit'; with '${half}' the message has left already`);
+  return result.produced;
 }

@@ -8,7 +8,8 @@ export interface TransactionalPublisherOptions {
   /** Name of this service. It owns its transactions: only a publisher of the same owner answers their check-backs. */
   readonly owner: string;
   readonly broker: TransactionalBroker;
-  readonly database: TransactionDatabase;
+  /** Where the rows are; or several by name, and each listener says which takes an input. */
+  readonly database: TransactionDatabase | Readonly<Record<string, TransactionDatabase>>;
   readonly listeners: readonly AnyTransactionListener[];
   /** Default: silent. */
   readonly logger?: Logger;
@@ -16,18 +17,24 @@ export interface TransactionalPublisherOptions {
   readonly connectionTimeoutMs?: number;
   /** Longest a local transaction may take before its session is killed. Default 10,000 ms. */
   readonly transactionTimeoutMs?: number;
+  /** Times a local transaction is run when it falls to deadlocks or lock waits, the first included. Default 3. */
+  readonly maxTransactionAttempts?: number;
   /** How long a COMMIT whose answer was lost is looked up before it is reported in doubt. Default 5,000 ms. */
   readonly inDoubtTimeoutMs?: number;
   /** Check-backs looked up at the same time; each needs a connection. Default 4. */
   readonly checkBackConcurrency?: number;
+  /** Round from which a check-back that is still UNKNOWN is an alarm; below the broker's `transactionCheckMax`, which is 15 by default. Default 10. */
+  readonly checkBackAlarmRound?: number;
 }
 
 export const DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS = {
   logger: silentLogger,
   connectionTimeoutMs: 3_000,
   transactionTimeoutMs: 10_000,
+  maxTransactionAttempts: 3,
   inDoubtTimeoutMs: 5_000,
   checkBackConcurrency: 4,
+  checkBackAlarmRound: 10,
 } as const;
 
 export type ResolvedPublisherOptions = Required<TransactionalPublisherOptions>;
@@ -47,7 +54,7 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
   if (!/^[\x21-\x7e]{1,64}$/.test(resolved.owner)) {
     throw new ConfigurationError(`publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`);
   }
-  for (const name of ['connectionTimeoutMs', 'transactionTimeoutMs', 'inDoubtTimeoutMs', 'checkBackConcurrency'] as const) {
+  for (const name of ['connectionTimeoutMs', 'transactionTimeoutMs', 'maxTransactionAttempts', 'inDoubtTimeoutMs', 'checkBackConcurrency', 'checkBackAlarmRound'] as const) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) throw new ConfigurationError(`publisher: ${name} must be a whole number of at least 1, got ${String(resolved[name])}`);
   }
   return Object.freeze(resolved);

@@ -1,10 +1,29 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { inspect } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
 import type { Lookup } from './lookup.ts';
 
 /** `COMMIT` and nothing returned commit both the rows and the message; `ROLLBACK` undoes both. A throw is a ROLLBACK. */
 export type LocalDecision = 'COMMIT' | 'ROLLBACK';
+
+/** COMMIT, together with what the local transaction produced for the message. Made by `commitWith`. */
+export interface CommitWith<Produced> {
+  readonly decision: 'COMMIT';
+  readonly produced: Produced;
+}
+
+/** Decides COMMIT and hands something to `payload` and `keys`, a generated id for example. For `half: 'beforeCommit'` only. */
+export function commitWith<Produced>(produced: Produced): CommitWith<Produced> {
+  return Object.freeze({ decision: 'COMMIT', produced });
+}
+
+/**
+ * When the half message leaves. `first`: before BEGIN; nothing is written when the broker is down. `overlapped`: side by
+ * side with BEGIN and `execute`. `beforeCommit`: after `execute`, so that the payload may use what it produced and a
+ * business rollback costs the broker nothing; row locks are held for one send. All three are equally safe.
+ */
+export type HalfMode = 'first' | 'overlapped' | 'beforeCommit';
 
 /** What `execute` may know about the transaction it runs in. */
 export interface TransactionContext {
@@ -16,74 +35,104 @@ export interface TransactionContext {
   readonly signal: AbortSignal;
 }
 
-/** One kind of decision: rows to write and the message that goes with them. Made by `defineTransactionListener`. */
-export interface TransactionListener<Input> {
-  /** Unique in the publisher; travels with each half message and routes its check-back. Keep it when the code changes. */
-  readonly name: string;
+/** A message that goes with the decision. */
+export interface MessageTemplate<Input, Produced = unknown> {
+  /** A topic of message type TRANSACTION. */
   readonly topic: string;
   readonly tag: string;
-  readonly lookup: Lookup;
-  /** Refuses bad input before anything is sent or written. Any Standard Schema library. */
-  readonly schema?: StandardSchemaV1<Input> | undefined;
-  /** What the message carries, as JSON. Default: the input. */
-  payload(input: Input): unknown;
+  /** Says which shape the payload has; travels with the message. A whole number from 1. Default 1. */
+  readonly version?: number;
+  /** What the message carries, as JSON. Default: the input. `produced` is there with `half: 'beforeCommit'` only. */
+  payload?(input: Input, produced: Produced): unknown;
   /** Business keys a person can find the message by. No white space. Default: none. */
-  keys(input: Input): readonly string[];
+  keys?(input: Input, produced: Produced): readonly string[];
+}
+
+export interface TransactionListenerBase<Input, Produced> {
+  /** Unique in the publisher; travels with each half message and routes its check-back. Keep it when the code changes. Default: `topic:tag` of the first message. */
+  readonly name?: string;
+  /** How a check-back finds the decision: `rowExists(…)` or `transactionMarker()`. */
+  readonly lookup: Lookup;
+  /** Default `first`. */
+  readonly half?: HalfMode;
+  /** Refuses bad input before anything is sent or written. Any Standard Schema library. */
+  readonly schema?: StandardSchemaV1<Input>;
+  /** Name of the database that takes this input, for publishers with several. */
+  database?(input: Input): string;
   /**
-   * Writes the rows. Runs inside the local transaction, after the half message is stored; may run again after a
-   * deadlock, so it changes nothing but the database. `em` is flushed before COMMIT and refuses work afterwards.
+   * Writes the rows. Runs inside the local transaction; runs again after a deadlock, so it changes nothing but the
+   * database. `em` is flushed before COMMIT and refuses work afterwards.
    */
-  execute(em: EntityManager, input: Input, context: TransactionContext): Promise<LocalDecision | void> | LocalDecision | void;
+  execute(em: EntityManager, input: Input, context: TransactionContext): MaybePromise<LocalDecision | CommitWith<Produced> | void>;
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** One message, written in the definition itself, or several under `messages`: all are delivered or none. */
+export type TransactionListenerDefinition<Input, Produced = unknown> = TransactionListenerBase<Input, Produced> &
+  (MessageTemplate<Input, Produced> | { readonly messages: readonly MessageTemplate<Input, Produced>[] });
+
+/** One kind of decision: rows to write and the messages that go with them. Made by `defineTransactionListener`; frozen. */
+export interface TransactionListener<Input, Produced = unknown> extends TransactionListenerBase<Input, Produced> {
+  readonly name: string;
+  readonly half: HalfMode;
+  readonly messages: readonly Required<MessageTemplate<Input, Produced>>[];
 }
 
 /** A listener of any input, for lists of them: what one listener needs is checked where it is defined. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a listener both takes and checks its input, so no other type holds them all
-export type AnyTransactionListener = TransactionListener<any>;
+export type AnyTransactionListener = TransactionListener<any, any>;
 
-export interface TransactionListenerDefinition<Input> {
-  /** Default: `topic:tag`. */
-  readonly name?: string;
-  /** A topic of message type TRANSACTION. */
-  readonly topic: string;
-  readonly tag: string;
-  readonly lookup: Lookup;
-  readonly schema?: StandardSchemaV1<Input>;
-  readonly payload?: (input: Input) => unknown;
-  readonly keys?: (input: Input) => readonly string[];
-  readonly execute: TransactionListener<Input>['execute'];
-}
-
-const KNOWN = new Set(['name', 'topic', 'tag', 'lookup', 'schema', 'payload', 'keys', 'execute']);
+const MESSAGE_FIELDS = ['topic', 'tag', 'version', 'payload', 'keys'];
+const LISTENER_FIELDS = ['name', 'lookup', 'half', 'schema', 'database', 'execute'];
+const HALF_MODES: readonly unknown[] = ['first', 'overlapped', 'beforeCommit'] satisfies HalfMode[];
+const LOOKUPS: readonly unknown[] = ['rowExists', 'transactionMarker'] satisfies Lookup['kind'][];
 // RocketMQ's own rule for topics; tags may not hold the `||` of a filter expression.
 const TOPIC = /^[%a-zA-Z0-9_-]{1,127}$/;
 const TAG = /^[^\s|\p{Cc}]{1,127}$/u;
 const NAME = /^[\x21-\x7e]{1,127}$/;
 
 /** Checks and freezes a listener. Throws `ConfigurationError` naming the field and its value. */
-export function defineTransactionListener<Input>(definition: TransactionListenerDefinition<Input>): TransactionListener<Input> {
-  const refuse = (field: string, value: unknown, rule: string): never => {
-    throw new ConfigurationError(`transaction listener: ${field} must ${rule}, got ${JSON.stringify(value) ?? String(value)}`);
-  };
-  for (const field of Object.keys(definition)) {
-    if (!KNOWN.has(field)) throw new ConfigurationError(`transaction listener: unknown field "${field}"`);
-  }
-  const { topic, tag, lookup, execute } = definition;
-  const name = definition.name ?? `${topic}:${tag}`;
+export function defineTransactionListener<Input, Produced = unknown>(
+  definition: TransactionListenerDefinition<Input, Produced>,
+): TransactionListener<Input, Produced> {
+  const several = 'messages' in definition;
+  refuseUnknown(definition, several ? [...LISTENER_FIELDS, 'messages'] : [...LISTENER_FIELDS, ...MESSAGE_FIELDS]);
+  const templates = several ? definition.messages : [pickMessage(definition)];
+  if (!Array.isArray(templates) || templates.length === 0) refuse('messages', templates, 'be an array of at least one message');
+  const messages = Object.freeze(templates.map((template) => resolveMessage(template)));
+  const name = definition.name ?? `${messages[0]!.topic}:${messages[0]!.tag}`;
+  if (typeof name !== 'string' || !NAME.test(name)) refuse('name', name, 'be 1 to 127 printable ASCII characters without spaces');
+  const { lookup, half = 'first', schema, database, execute } = definition;
+  if (!LOOKUPS.includes(lookup?.kind)) refuse('lookup', lookup, 'name how a check-back finds the decision: rowExists(Entity, half => where) or transactionMarker()');
+  if (!HALF_MODES.includes(half)) refuse('half', half, `be one of ${HALF_MODES.join(', ')}`);
+  if (typeof execute !== 'function') refuse('execute', execute, 'be a function');
+  if (database !== undefined && typeof database !== 'function') refuse('database', database, 'be a function input => name');
+  if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') refuse('schema', schema, 'be a Standard Schema');
+  return Object.freeze({ name, lookup, half, messages, execute, ...(schema && { schema }), ...(database && { database }) });
+}
+
+function resolveMessage<Input, Produced>(template: MessageTemplate<Input, Produced>): Required<MessageTemplate<Input, Produced>> {
+  refuseUnknown(template, MESSAGE_FIELDS);
+  const { topic, tag, version = 1, payload = (input: Input) => input, keys = () => [] } = template;
   if (typeof topic !== 'string' || !TOPIC.test(topic)) refuse('topic', topic, 'be 1 to 127 of a-z A-Z 0-9 _ - %');
   if (typeof tag !== 'string' || !TAG.test(tag)) refuse('tag', tag, 'be 1 to 127 characters without white space, control characters or "|"');
-  if (!NAME.test(name)) refuse('name', name, 'be 1 to 127 printable ASCII characters without spaces');
-  if (typeof lookup !== 'object' || lookup === null || lookup.kind !== 'rowExists') {
-    refuse('lookup', lookup, 'name how a check-back finds the decision, such as rowExists(Entity, half => where)');
+  if (!Number.isSafeInteger(version) || version < 1) refuse('version', version, 'be a whole number from 1');
+  if (typeof payload !== 'function') refuse('payload', payload, 'be a function');
+  if (typeof keys !== 'function') refuse('keys', keys, 'be a function');
+  return Object.freeze({ topic, tag, version, payload, keys });
+}
+
+function pickMessage<Input, Produced>(definition: MessageTemplate<Input, Produced>): MessageTemplate<Input, Produced> {
+  return Object.fromEntries(Object.entries(definition).filter(([field]) => MESSAGE_FIELDS.includes(field))) as unknown as MessageTemplate<Input, Produced>;
+}
+
+function refuseUnknown(definition: object, known: readonly string[]): void {
+  for (const field of Object.keys(definition)) {
+    if (!known.includes(field)) throw new ConfigurationError(`transaction listener: unknown field "${field}"`);
   }
-  if (typeof execute !== 'function') refuse('execute', execute, 'be a function');
-  return Object.freeze({
-    name,
-    topic,
-    tag,
-    lookup,
-    schema: definition.schema,
-    payload: definition.payload ?? ((input: Input) => input),
-    keys: definition.keys ?? (() => []),
-    execute,
-  });
+}
+
+function refuse(field: string, value: unknown, rule: string): never {
+  throw new ConfigurationError(`transaction listener: ${field} must ${rule}, got ${inspect(value, { depth: 1 })}`);
 }

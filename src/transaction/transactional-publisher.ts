@@ -4,11 +4,11 @@ import { ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessag
 import { withDeadline } from '../shared/deadline.ts';
 import { CheckBackHandler } from './check-back-handler.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
-import { encodeHalfMessage } from './half-message.ts';
+import { encodeHalfMessage, viewHalfMessage } from './half-message.ts';
 import { ListenerRegistry } from './listener-registry.ts';
-import type { HalfMessageView } from './lookup.ts';
 import { type Publication, runPublication } from './publish-protocol.ts';
 import { type ResolvedPublisherOptions, type TransactionalPublisherOptions, resolvePublisherOptions } from './publisher-options.ts';
+import { TransactionDatabases } from './transaction-databases.ts';
 import type { TransactionListener } from './transaction-listener.ts';
 
 /** What a resolved `publish()` tells: the rows are committed and the message will be delivered at least once. */
@@ -23,101 +23,106 @@ export interface PublishOptions {
 }
 
 /**
- * Changes rows and publishes a message as one decision. Safe for concurrent use; one per process and service is enough.
+ * Changes rows and publishes messages as one decision. Safe for concurrent use; one per process and service is enough.
  * Each `publish()` holds one database connection while it runs.
  */
 export class TransactionalPublisher {
   readonly #options: ResolvedPublisherOptions;
   readonly #registry: ListenerRegistry;
+  readonly #databases: TransactionDatabases;
   readonly #producer: TransactionalProducer;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(options: ResolvedPublisherOptions, registry: ListenerRegistry, producer: TransactionalProducer) {
+  private constructor(options: ResolvedPublisherOptions, registry: ListenerRegistry, databases: TransactionDatabases, producer: TransactionalProducer) {
     this.#options = options;
     this.#registry = registry;
+    this.#databases = databases;
     this.#producer = producer;
   }
 
   /**
    * Checks everything that can be checked, connects, and answers check-backs from then on, those of an earlier process
-   * of the same owner among them. Rejects with `ConfigurationError` naming what is wrong, or `BrokerError`.
+   * of the same owner among them. Rejects with `ConfigurationError` naming what is wrong, `DatabaseUnavailableError` or
+   * `BrokerError`; nothing stays open then.
    */
   static async start(options: TransactionalPublisherOptions): Promise<TransactionalPublisher> {
     const resolved = resolvePublisherOptions(options);
     const registry = new ListenerRegistry(resolved.listeners);
-    for (const listener of registry) await resolved.database.verify(listener);
+    const databases = new TransactionDatabases(resolved.database, registry);
     const handler = new CheckBackHandler({
       owner: resolved.owner,
       registry,
-      database: resolved.database,
+      databases,
       logger: resolved.logger,
       concurrency: resolved.checkBackConcurrency,
+      alarmRound: resolved.checkBackAlarmRound,
     });
-    const producer = await resolved.broker.startTransactionalProducer({
-      topics: registry.topics,
-      checkBack: (half, signal) => handler.answer(half, signal),
-    });
-    return new TransactionalPublisher(resolved, registry, producer);
+    try {
+      for (const database of databases) await database.start([...registry], resolved);
+      const producer = await resolved.broker.startTransactionalProducer({
+        topics: registry.topics,
+        checkBack: (half, signal) => handler.answer(half, signal),
+      });
+      return new TransactionalPublisher(resolved, registry, databases, producer);
+    } catch (error) {
+      for (const database of databases) await database.close();
+      throw error;
+    }
   }
 
   /**
-   * Resolves once the local transaction has committed: the message will be delivered at least once. Rejects with
+   * Resolves once the local transaction has committed: its messages will be delivered at least once. Rejects with
    * `InvalidMessageError`, `DatabaseUnavailableError`, `HalfMessageError` (nothing happened), `LocalTransactionError`
    * (rolled back, never delivered), or `TransactionInDoubtError` (nobody knows yet; the broker will ask).
    * Not idempotent: each call is a transaction of its own.
    */
-  async publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async publish<Input, Produced>(listener: TransactionListener<Input, Produced>, input: Input, options: PublishOptions = {}): Promise<PublishReceipt> {
     if (this.#closing) throw new ClosedError('the publisher is closed and takes no new orders');
-    if (!this.#registry.has(listener)) {
-      throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
+    if (!this.#registry.has(listener)) throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
+    for (const database of this.#databases) {
+      if (database.isInsideTransaction()) {
+        throw new ForeignTransactionError(`publish: called inside a transaction that is already open; listener "${listener.name}" could not decide over it`);
+      }
     }
-    if (this.#options.database.isInsideTransaction()) {
-      throw new ForeignTransactionError(`publish: called inside a transaction that is already open; listener "${listener.name}" could not decide over it`);
-    }
-    const work = this.#publish(listener, input, options);
+    const work = this.#publish(listener as TransactionListener<Input>, input, options);
     this.#track(work);
     return work;
   }
 
   async #publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions): Promise<PublishReceipt> {
-    const transactionId = uuidV7();
-    const correlationId = options.correlationId ?? transactionId;
-    const publication = await this.#prepare(listener, input, transactionId, correlationId);
+    const publication = await this.#prepare(listener, input, options);
     await runPublication(publication, {
       producer: this.#producer,
-      database: this.#options.database,
       options: this.#options,
       endLater: (half, resolution) => this.#track(this.#end(half, resolution, publication)),
     });
-    return { transactionId, correlationId };
+    return { transactionId: publication.transactionId, correlationId: publication.correlationId };
   }
 
-  async #prepare<Input>(listener: TransactionListener<Input>, input: Input, transactionId: string, correlationId: string): Promise<Publication<Input>> {
-    let accepted = input;
-    if (listener.schema !== undefined) {
-      const result = await listener.schema['~standard'].validate(input);
-      if (result.issues !== undefined) {
-        const issues = result.issues.map((issue) => `${(issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${issue.message}`);
-        throw new InvalidMessageError(`input of listener "${listener.name}" is refused: ${issues.join('; ')}`);
-      }
-      accepted = result.value;
-    }
-    const { topic, tag } = listener;
-    const keys = listener.keys(accepted);
-    const message = encodeHalfMessage(
-      { topic, tag, keys, payload: listener.payload(accepted) },
-      { owner: this.#options.owner, listener: listener.name, transactionId, correlationId },
-    );
-    // As the check-back will see it: after a journey through JSON.
-    const view: HalfMessageView = { transactionId, topic, tag, keys, payload: JSON.parse(Buffer.from(message.body).toString('utf8')) as unknown };
-    this.#options.database.assertCheckable(listener.lookup, view);
-    return { listener, input: accepted, message, view, correlationId };
+  async #prepare<Input>(listener: TransactionListener<Input>, given: Input, options: PublishOptions): Promise<Publication<Input>> {
+    const input = await accept(listener, given);
+    const { name, database } = this.#databases.choose(listener, input);
+    const transactionId = uuidV7();
+    const correlationId = options.correlationId ?? transactionId;
+    const identity = { owner: this.#options.owner, listener: listener.name, transactionId, correlationId, lookup: listener.lookup.kind, database: name };
+    const messages = (produced: unknown) =>
+      listener.messages.map(({ topic, tag, version, keys, payload }) => {
+        const message = encodeHalfMessage({ topic, tag, version, keys: keys(input, produced), payload: payload(input, produced) }, identity);
+        // As the check-back will see it: after a journey through JSON.
+        const view = viewHalfMessage(message);
+        database.assertCheckable(listener.lookup, view);
+        return { message, view };
+      });
+    if (listener.half === 'beforeCommit') return { listener, input, transactionId, correlationId, database, messages };
+    const ready = messages(undefined);
+    return { listener, input, transactionId, correlationId, database, messages: () => ready };
   }
 
   /** Best effort, once: the broker's check-back finds whatever is lost here. */
-  async #end<Input>(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK', { view, correlationId, listener }: Publication<Input>): Promise<void> {
-    const event = { transactionId: view.transactionId, correlationId, listener: listener.name, topic: listener.topic, resolution };
+  async #end<Input>(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK', publication: Publication<Input>): Promise<void> {
+    const { transactionId, correlationId, listener } = publication;
+    const event = { transactionId, correlationId, listener: listener.name, topic: listener.messages[0]!.topic, resolution };
     try {
       await half.end(resolution);
       emitTransactionEvent('ended', event);
@@ -145,7 +150,16 @@ export class TransactionalPublisher {
         await withDeadline(Promise.allSettled(this.#running), Math.max(1, deadline - Date.now()), () => new Error('drain deadline')).catch(() => {});
       }
       await this.#producer.close(Math.max(1_000, deadline - Date.now()));
+      for (const database of this.#databases) await database.close();
     })();
     return this.#closing;
   }
+}
+
+async function accept<Input>(listener: TransactionListener<Input>, input: Input): Promise<Input> {
+  if (listener.schema === undefined) return input;
+  const result = await listener.schema['~standard'].validate(input);
+  if (result.issues === undefined) return result.value;
+  const issues = result.issues.map(({ path, message }) => `${(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${message}`);
+  throw new InvalidMessageError(`input of listener "${listener.name}" is refused: ${issues.join('; ')}`);
 }

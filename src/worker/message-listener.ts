@@ -72,7 +72,7 @@ export interface MessageListener<Payload, CallInput, Response> extends Omit<
 export type AnyMessageListener = MessageListener<any, any, any>;
 
 /** Checks a listener definition at once and freezes it. Throws `ConfigurationError` naming the listener and the field. */
-export const defineMessageListener = <Payload, CallInput, Response>(
+export const defineMessageListener = <Payload, CallInput, Response = unknown>(
   definition: MessageListenerDefinition<Payload, CallInput, Response>,
 ): MessageListener<Payload, CallInput, Response> => {
   for (const [field, { isValid, expected }] of Object.entries<Rule>(RULES)) {

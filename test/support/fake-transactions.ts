@@ -1,13 +1,14 @@
 import type { CheckBack, CheckedHalfMessage, Resolution, TransactionalBroker } from '../../src/broker/transactional-producer.ts';
 import type { OutgoingMessage } from '../../src/broker/message.ts';
 import { HalfMessageError } from '../../src/errors.ts';
-import { CommitFailure, type FencedSession, type TransactionDatabase } from '../../src/transaction/transaction-database.ts';
+import type { Fence, FencedSession, TransactionDatabase } from '../../src/transaction/transaction-database.ts';
 
 /** A broker that remembers what it was told, in the order it was told. Its half sends can be made to fail. */
 export class ScriptedBroker implements TransactionalBroker {
   readonly story: string[];
   readonly halves: OutgoingMessage[] = [];
-  failHalf = false;
+  failHalf: boolean | ((message: OutgoingMessage) => boolean) = false;
+  beforeHalf: (message: OutgoingMessage) => Promise<void> = async () => {};
   failEnd = false;
   endGate: Promise<void> = Promise.resolve();
   checkBack!: CheckBack;
@@ -20,8 +21,9 @@ export class ScriptedBroker implements TransactionalBroker {
     this.checkBack = checkBack;
     return {
       sendHalf: async (message: OutgoingMessage) => {
+        await this.beforeHalf(message);
         this.story.push('half');
-        if (this.failHalf) throw new HalfMessageError('not confirmed', { retryable: true });
+        if (typeof this.failHalf === 'function' ? this.failHalf(message) : this.failHalf) throw new HalfMessageError('not confirmed', { retryable: true });
         this.halves.push(message);
         return {
           messageId: `m${this.halves.length}`,
@@ -47,6 +49,8 @@ export class ScriptedDatabase implements TransactionDatabase {
   readonly story: string[];
   readonly answers: (Resolution | Error)[] = [];
   commit: () => Promise<void> = async () => {};
+  flush: () => Promise<void> = async () => {};
+  proveRow: () => Promise<void> = async () => {};
   unavailable: Error | undefined;
   inside = false;
   checks = 0;
@@ -61,14 +65,17 @@ export class ScriptedDatabase implements TransactionDatabase {
     this.story = story;
   }
 
-  async withFencedSession<T>(_id: string, _timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T> {
+  async withFencedSession<T>(_id: string, fence: Fence, _timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T> {
     if (this.unavailable) throw this.unavailable;
-    this.story.push('fence opened');
+    this.story.push(`${fence} opened`);
     const session: FencedSession = {
       begin: async () => {
         this.story.push('BEGIN');
         return {} as never;
       },
+      flush: () => this.flush(),
+      proveRow: () => this.proveRow(),
+      isWorthRepeating: (error) => (error as Error).message === 'deadlock',
       commit: async () => {
         this.story.push('COMMIT');
         await this.commit();
@@ -84,10 +91,9 @@ export class ScriptedDatabase implements TransactionDatabase {
   }
 
   assertCheckable(): void {}
-  async verify(): Promise<void> {}
+  async start(): Promise<void> {}
+  async close(): Promise<void> {}
   isInsideTransaction(): boolean {
     return this.inside;
   }
 }
-
-export const lostCommit = (): CommitFailure => new CommitFailure(new Error('connection lost'), true);

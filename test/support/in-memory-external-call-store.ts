@@ -35,7 +35,7 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
   async open(request: RequestRecord, leaseMs: number): Promise<OpenResult> {
     await this.fault.open?.();
     const key = `${request.callName} ${request.idempotencyKey}`;
-    const call = this.calls.get(key) ?? { callId: this.calls.size + 1, status: 'PENDING', attempts: 0, fence: undefined, leaseUntil: 0, notBefore: 0, errorCode: undefined, requests: [], responses: new Map() };
+    const call: StoredCall = this.calls.get(key) ?? { callId: this.calls.size + 1, status: 'PENDING', attempts: 0, fence: undefined, leaseUntil: 0, notBefore: 0, errorCode: undefined, requests: [], responses: new Map() };
     this.calls.set(key, call);
     const now = this.now();
     if (call.status === 'PENDING' && call.fence) {

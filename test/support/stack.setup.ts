@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { givenAddresses } from '../../src/cli/stack/given-stack.ts';
 import { openStack } from '../../src/cli/stack/open-stack.ts';
+import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
 
 /** Where the tests' stack is; plain data, because it crosses into the workers. */
 export type ProvidedStack = {
@@ -51,7 +50,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void> }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'checkback-stack-'));
+  const { dataDir, remove, keep } = temporaryDataDir('checkback-stack-');
   const cancel = new AbortController();
   const onSignal = (): void => cancel.abort(new Error('the test run was interrupted'));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
@@ -69,17 +68,18 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
       groups: [],
       signal: cancel.signal,
       onProgress: (line) => console.log(`[stack ${((performance.now() - startedAt) / 1000).toFixed(1)} s] ${line}`),
-      onUnexpectedExit: (reason) => console.error(`[stack] ${reason}; its data and logs are kept in ${dataDir}`),
+      onUnexpectedExit: (reason) => console.error(`[stack] ${reason}; its logs are in ${dataDir}/log until the run ends`),
     });
     const { kind, endpoints, mysqlUrl, namesrvAddress } = stack;
     return {
       provided: { kind, endpoints, mysqlUrl, namesrvAddress },
       close: async () => {
         await stack.close();
-        rmSync(dataDir, { recursive: true, force: true });
+        remove();
       },
     };
   } catch (error) {
+    keep();
     console.error(`[stack] its logs are kept in ${dataDir}/log`);
     throw error;
   } finally {

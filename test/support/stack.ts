@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { inject } from 'vitest';
 import { queryMysql, splitDatabase } from '../../src/cli/stack/mysql-probe.ts';
 import { startNativeStack, type NativeStack, type NativeStackOptions } from '../../src/cli/stack/native-stack.ts';
 import { rocketmqAdmin, type RocketmqAdmin, type TopicType } from '../../src/cli/stack/rocketmq-admin.ts';
+import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
 import type { ProvidedStack } from './stack.setup.ts';
 
 /** The stack of this test run. */
@@ -22,7 +21,8 @@ export function useStack(): TestStack {
   return {
     ...stack,
     get admin() {
-      if (stack.namesrvAddress === undefined) throw new Error('this test creates topics: set CHECKBACK_ROCKETMQ_NAMESRV for the given stack');
+      if (stack.namesrvAddress === undefined)
+        throw new Error('this test creates topics: set CHECKBACK_ROCKETMQ_NAMESRV for the given stack');
       return (admin ??= rocketmqAdmin({ namesrv: stack.namesrvAddress }));
     },
   };
@@ -48,7 +48,10 @@ export async function createDatabase(prefix: string, mysqlUrl: string = useStack
 }
 
 /** Makes a topic that no other test has, ready to be used, and gives its name. Default: TRANSACTION, 4 queues. */
-export async function createTopic(type: TopicType = 'TRANSACTION', options: { queues?: number; admin?: RocketmqAdmin } = {}): Promise<string> {
+export async function createTopic(
+  type: TopicType = 'TRANSACTION',
+  options: { queues?: number; admin?: RocketmqAdmin } = {},
+): Promise<string> {
   const name = `test-${type.toLowerCase()}-${unique()}`;
   await (options.admin ?? useStack().admin).createTopic(name, type, options.queues === undefined ? {} : { queues: options.queues });
   return name;
@@ -63,16 +66,21 @@ export async function createGroup(options: { retryMaxTimes?: number; admin?: Roc
 
 /** A native stack for one test alone, to kill, freeze and restart. Takes about 10 s and 700 MB; `close()` also removes its data. */
 export async function startPrivateStack(options: Partial<NativeStackOptions> = {}): Promise<NativeStack> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'checkback-private-stack-'));
-  const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
-  const stack = await startNativeStack({
-    cacheDir: resolve(import.meta.dirname, '../../.cache'),
-    dataDir,
-    profile: 'test',
-    topics: [],
-    groups: [],
-    ...options,
-  });
+  const { dataDir, remove } = temporaryDataDir('checkback-private-stack-');
+  let stack: NativeStack;
+  try {
+    stack = await startNativeStack({
+      cacheDir: resolve(import.meta.dirname, '../../.cache'),
+      dataDir,
+      profile: 'test',
+      topics: [],
+      groups: [],
+      ...options,
+    });
+  } catch (error) {
+    remove();
+    throw error;
+  }
   return {
     ...stack,
     close: async () => {

@@ -3,9 +3,10 @@ import type { CheckedHalfMessage } from '../../src/broker/transactional-producer
 import { silentLogger } from '../../src/shared/logger.ts';
 import { CheckBackHandler } from '../../src/transaction/check-back-handler.ts';
 import { type TransactionDiagnostics, onTransactionEvent } from '../../src/transaction/diagnostics.ts';
-import { encodeHalfMessage } from '../../src/transaction/half-message.ts';
+import { type HalfMessageIdentity, encodeHalfMessage } from '../../src/transaction/half-message.ts';
 import { ListenerRegistry } from '../../src/transaction/listener-registry.ts';
 import { rowExists } from '../../src/transaction/lookup.ts';
+import { TransactionDatabases } from '../../src/transaction/transaction-databases.ts';
 import { defineTransactionListener } from '../../src/transaction/transaction-listener.ts';
 import { ScriptedDatabase } from '../support/fake-transactions.ts';
 
@@ -19,12 +20,19 @@ const never = new AbortController().signal;
 let database: ScriptedDatabase;
 
 const handler = (concurrency = 4): CheckBackHandler =>
-  new CheckBackHandler({ owner: 'shop', registry: new ListenerRegistry([listener]), database, logger: silentLogger, concurrency });
+  new CheckBackHandler({
+    owner: 'shop',
+    registry: new ListenerRegistry([listener]),
+    databases: new TransactionDatabases(database, [listener]),
+    logger: silentLogger,
+    concurrency,
+    alarmRound: 10,
+  });
 
-const half = (changes: Partial<Record<'owner' | 'listener' | 'transactionId', string>> = {}, rest: Partial<CheckedHalfMessage> = {}): CheckedHalfMessage => ({
+const half = (changes: Partial<HalfMessageIdentity> = {}, rest: Partial<CheckedHalfMessage> = {}): CheckedHalfMessage => ({
   ...encodeHalfMessage(
     { topic: 'orders', tag: 'placed', keys: [], payload: { id: 'o1' } },
-    { owner: 'shop', listener: 'orders:placed', transactionId: 't1', correlationId: 'c1', ...changes },
+    { owner: 'shop', listener: 'orders:placed', transactionId: 't1', correlationId: 'c1', lookup: 'rowExists', ...changes },
   ),
   messageId: 'm1',
   round: 1,
@@ -46,6 +54,8 @@ describe('CheckBackHandler', () => {
     ['of another service', half({ owner: 'billing' })],
     ['of a listener this version does not have', half({ listener: 'orders:cancelled' })],
     ['of the same listener name on another topic', half({}, { topic: 'refunds' })],
+    ['sent under a look-up the listener has no more', half({ lookup: 'somethingElse' } as never)],
+    ['of a database this service does not know', half({ database: 'shard-9' })],
     ['without a transaction id', half({ transactionId: '' })],
     ['without any of our properties', half({}, { properties: {} })],
   ])('answers UNKNOWN, never ROLLBACK, and asks no database about a message %s', async (_name, message) => {
@@ -98,6 +108,21 @@ describe('CheckBackHandler', () => {
     const one = handler(3);
     await Promise.all(Array.from({ length: 50 }, (_, index) => one.answer(half({ transactionId: `t${index}` }), never)));
     expect(most).toBe(3);
+  });
+
+  it('looks a marker up by itself, whatever became of the listener that wrote it', async () => {
+    database.answers.push('ROLLBACK');
+    expect(await handler().answer(half({ lookup: 'transactionMarker', listener: 'orders:removed' } as never), never)).toBe('ROLLBACK');
+    expect(database.checks).toBe(1);
+  });
+
+  it('raises an alarm when a late round is still UNKNOWN', async () => {
+    const alarms: unknown[] = [];
+    const stop = onTransactionEvent('check-budget-low', (event) => alarms.push(event.round));
+    database.answers.push('UNKNOWN', 'UNKNOWN', 'COMMIT');
+    for (const round of [9, 10, 11]) await handler().answer(half({}, { round }), never);
+    stop();
+    expect(alarms).toEqual([10]);
   });
 
   it('tells what it answered, in which round and why', async () => {

@@ -10,12 +10,11 @@ import {
   LocalTransactionError,
   TransactionInDoubtError,
 } from '../../src/errors.ts';
-import { rowExists } from '../../src/transaction/lookup.ts';
-import { CommitFailure } from '../../src/transaction/transaction-database.ts';
-import { defineTransactionListener } from '../../src/transaction/transaction-listener.ts';
+import { rowExists, transactionMarker } from '../../src/transaction/lookup.ts';
+import { commitWith, defineTransactionListener } from '../../src/transaction/transaction-listener.ts';
 import { TransactionalPublisher } from '../../src/transaction/transactional-publisher.ts';
 import type { TransactionalPublisherOptions } from '../../src/transaction/publisher-options.ts';
-import { ScriptedBroker, ScriptedDatabase, lostCommit } from '../support/fake-transactions.ts';
+import { ScriptedBroker, ScriptedDatabase } from '../support/fake-transactions.ts';
 
 interface Order {
   id: string;
@@ -59,7 +58,7 @@ describe('TransactionalPublisher.publish', () => {
     const publisher = await start();
     const receipt = await publisher.publish(placeOrder, { id: 'o1' });
     expect(receipt.transactionId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'fence closed', 'END COMMIT']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'fence closed', 'END COMMIT']);
   });
 
   it('resolves before END is answered', async () => {
@@ -98,20 +97,20 @@ describe('TransactionalPublisher.publish', () => {
     const error = await publisher.publish(placeOrder, { id: 'o1' }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(LocalTransactionError);
     expect(error).toMatchObject({ cause: fault, reason: 'threw' });
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
   });
 
   it('rolls both back when the listener returns ROLLBACK', async () => {
     execute = async () => 'ROLLBACK';
     const publisher = await start();
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION', reason: 'declined' });
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
   });
 
   it('takes a result it does not know for a mistake, never for COMMIT', async () => {
     execute = async () => 'commit' as never;
     const publisher = await start();
-    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/must return "COMMIT", "ROLLBACK" or nothing, got 'commit'/);
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/must return "COMMIT", "ROLLBACK", commitWith(.*) or nothing, got 'commit'/);
     expect(await storyOf(publisher)).not.toContain('COMMIT');
   });
 
@@ -119,14 +118,14 @@ describe('TransactionalPublisher.publish', () => {
     execute = () => new Promise(() => {});
     const publisher = await start({ transactionTimeoutMs: 20 });
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/overran its 20 ms/);
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'KILL', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'KILL', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
   });
 
   it('begins no local transaction when the half message is not confirmed', async () => {
     broker.failHalf = true;
     const publisher = await start();
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toBeInstanceOf(HalfMessageError);
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'fence closed']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'fence closed']);
   });
 
   it('sends no half message without a fenced connection', async () => {
@@ -140,7 +139,7 @@ describe('TransactionalPublisher.publish', () => {
 describe('A COMMIT whose answer is lost', () => {
   beforeEach(() => {
     database.commit = async () => {
-      throw lostCommit();
+      throw new Error('connection lost');
     };
   });
 
@@ -149,7 +148,7 @@ describe('A COMMIT whose answer is lost', () => {
     const publisher = await start();
     await publisher.publish(placeOrder, { id: 'o1' });
     expect(database.checks).toBe(2);
-    expect(await storyOf(publisher)).toEqual(['fence opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'KILL', 'fence closed', 'END COMMIT']);
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'KILL', 'fence closed', 'END COMMIT']);
   });
 
   it('is a rollback when the row is certainly absent', async () => {
@@ -168,14 +167,168 @@ describe('A COMMIT whose answer is lost', () => {
     expect((await storyOf(publisher)).join()).not.toContain('END');
   });
 
-  it('is a rollback without any look-up when COMMIT had not been sent', async () => {
+  it('is never an occasion to run the transaction again', async () => {
     database.commit = async () => {
-      throw new CommitFailure(new Error('duplicate key'), false);
+      throw new Error('deadlock');
+    };
+    database.answers.push('ROLLBACK');
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ reason: 'refused' });
+    expect((await storyOf(publisher)).filter((step) => step === 'BEGIN')).toHaveLength(1);
+  });
+});
+
+describe('A local transaction that cannot commit', () => {
+  it('is a rollback without any look-up when its flush fails', async () => {
+    database.flush = async () => {
+      throw new Error('duplicate key');
     };
     const publisher = await start();
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ reason: 'threw', message: expect.stringContaining('duplicate key') });
     expect(database.checks).toBe(0);
     expect((await storyOf(publisher)).slice(-3)).toEqual(['ROLLBACK', 'fence closed', 'END ROLLBACK']);
+  });
+
+  it('is rolled back when it wrote no row that its look-up would find', async () => {
+    database.proveRow = async () => {
+      throw new LocalTransactionError('no such row', { reason: 'threw' });
+    };
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow('no such row');
+    expect(await storyOf(publisher)).not.toContain('COMMIT');
+  });
+
+  it('is run again under the same half message after a deadlock, a bounded number of times', async () => {
+    let runs = 0;
+    execute = async () => {
+      if (++runs < 3) throw new Error('deadlock');
+    };
+    const publisher = await start();
+    await publisher.publish(placeOrder, { id: 'o1' });
+    expect(story.filter((step) => ['half', 'BEGIN', 'ROLLBACK', 'COMMIT'].includes(step))).toEqual(['half', 'BEGIN', 'ROLLBACK', 'BEGIN', 'ROLLBACK', 'BEGIN', 'COMMIT']);
+    execute = async () => {
+      throw new Error('deadlock');
+    };
+    await expect(publisher.publish(placeOrder, { id: 'o2' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION' });
+    expect(story.filter((step) => step === 'BEGIN')).toHaveLength(6);
+    await publisher.close();
+  });
+});
+
+describe('When the half message leaves', () => {
+  const listenerWith = (half: 'overlapped' | 'beforeCommit') =>
+    defineTransactionListener<Order, { no: number }>({
+      topic: 'orders',
+      tag: half,
+      lookup,
+      half,
+      payload: (order, produced) => ({ ...order, no: produced?.no }),
+      execute: async (_em, order) => {
+        story.push('execute');
+        const decision = await execute(order);
+        return half === 'beforeCommit' && decision === undefined ? commitWith({ no: 7 }) : decision;
+      },
+    });
+
+  it('overlapped: with the fence open, beside BEGIN and execute, both before COMMIT', async () => {
+    const listener = listenerWith('overlapped');
+    const gate = Promise.withResolvers<void>();
+    execute = () => gate.promise;
+    broker.beforeHalf = async () => {
+      await expect.poll(() => story).toContain('execute');
+      gate.resolve();
+    };
+    const publisher = await start({ listeners: [listener] });
+    await publisher.publish(listener, { id: 'o1' });
+    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'BEGIN', 'execute', 'half', 'COMMIT', 'fence closed', 'END COMMIT']);
+  });
+
+  it('overlapped: a half that fails undoes the rows, rows that fail undo the half', async () => {
+    const listener = listenerWith('overlapped');
+    const publisher = await start({ listeners: [listener] });
+    broker.failHalf = true;
+    await expect(publisher.publish(listener, { id: 'o1' })).rejects.toBeInstanceOf(HalfMessageError);
+    broker.failHalf = false;
+    execute = async () => 'ROLLBACK';
+    await expect(publisher.publish(listener, { id: 'o2' })).rejects.toMatchObject({ reason: 'declined' });
+    const told = await storyOf(publisher);
+    expect(told).not.toContain('COMMIT');
+    expect(told.filter((step) => step === 'ROLLBACK')).toHaveLength(2);
+    expect(told.filter((step) => step.startsWith('END'))).toEqual(['END ROLLBACK']);
+  });
+
+  it('beforeCommit: after execute, under the row fence, with what execute produced', async () => {
+    const listener = listenerWith('beforeCommit');
+    const publisher = await start({ listeners: [listener] });
+    await publisher.publish(listener, { id: 'o1' });
+    expect(await storyOf(publisher)).toEqual(['row opened', 'BEGIN', 'execute', 'half', 'COMMIT', 'fence closed', 'END COMMIT']);
+    expect(JSON.parse(Buffer.from(broker.halves[0]!.body).toString())).toEqual({ id: 'o1', no: 7 });
+  });
+
+  it('beforeCommit: a business rollback costs the broker nothing', async () => {
+    const listener = listenerWith('beforeCommit');
+    execute = async () => 'ROLLBACK';
+    const publisher = await start({ listeners: [listener] });
+    await expect(publisher.publish(listener, { id: 'o1' })).rejects.toMatchObject({ reason: 'declined' });
+    expect((await storyOf(publisher)).filter((step) => step.includes('half') || step.includes('END'))).toEqual([]);
+  });
+
+  it('first: has left already when execute hands something to it', async () => {
+    execute = async () => commitWith({ no: 7 }) as never;
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/needs half: 'beforeCommit'/);
+  });
+});
+
+describe('Several messages, one decision', () => {
+  const listener = defineTransactionListener<Order>({
+    name: 'place-order',
+    lookup: transactionMarker(),
+    messages: [
+      { topic: 'orders', tag: 'placed', version: 2 },
+      { topic: 'stock', tag: 'reserve', keys: (order) => [order.id], payload: ({ id }) => ({ reserve: id }) },
+    ],
+    execute: async (_em, order) => execute(order),
+  });
+
+  it('are all stored before COMMIT under one transaction id, and each ENDs by itself', async () => {
+    const publisher = await start({ listeners: [listener] });
+    const { transactionId } = await publisher.publish(listener, { id: 'o1' });
+    expect(await storyOf(publisher)).toEqual(['marker opened', 'half', 'half', 'BEGIN', 'COMMIT', 'fence closed', 'END COMMIT', 'END COMMIT']);
+    expect(broker.halves.map(({ topic, properties }) => [topic, properties['checkback-tx'], properties['checkback-version'], properties['checkback-lookup']])).toEqual([
+      ['orders', transactionId, '2', 'transactionMarker'],
+      ['stock', transactionId, '1', 'transactionMarker'],
+    ]);
+  });
+
+  it('are all undone when one cannot be stored', async () => {
+    broker.failHalf = ({ topic }) => topic === 'stock';
+    const publisher = await start({ listeners: [listener] });
+    await expect(publisher.publish(listener, { id: 'o1' })).rejects.toBeInstanceOf(HalfMessageError);
+    expect(await storyOf(publisher)).toEqual(['marker opened', 'half', 'half', 'fence closed', 'END ROLLBACK']);
+  });
+});
+
+describe('Several databases', () => {
+  const sharded = defineTransactionListener<Order>({ topic: 'orders', tag: 'placed', lookup, database: ({ id }) => id[0]!, execute: async () => {} });
+
+  it('take each the inputs that name them, and their check-backs', async () => {
+    const other = new ScriptedDatabase([]);
+    const publisher = await start({ listeners: [sharded], database: { a: database, b: other } });
+    await publisher.publish(sharded, { id: 'b1' });
+    expect(other.story).toContain('COMMIT');
+    expect(story).not.toContain('COMMIT');
+    other.answers.push('COMMIT');
+    expect(await broker.ask(broker.halves[0]!)).toBe('COMMIT');
+    expect(await broker.ask({ ...broker.halves[0]!, properties: { ...broker.halves[0]!.properties, 'checkback-database': 'c' } })).toBe('UNKNOWN');
+    await expect(publisher.publish(sharded, { id: 'x1' })).rejects.toThrow(/no database "x"; known are a, b/);
+    await publisher.close();
+  });
+
+  it('are refused at start when a listener does not choose, or has nothing to choose from', async () => {
+    await expect(start({ database: { a: database } })).rejects.toThrow(/must say which takes an input/);
+    await expect(start({ listeners: [sharded] })).rejects.toThrow(/was given one without names/);
+    await expect(start({ database: {} })).rejects.toThrow(/names no database/);
   });
 });
 

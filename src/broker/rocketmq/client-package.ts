@@ -13,15 +13,12 @@ export {
   type ILogger,
   MessageView,
   NotFoundException,
-  PayloadTooLargeException,
-  BadRequestException,
-  RequestHeaderFieldsTooLargeException,
-  ForbiddenException,
-  PaymentRequiredException,
-  UnauthorizedException,
   Producer,
+  PublishingMessage,
+  SendReceipt,
   SimpleConsumer,
   StatusChecker,
+  type TopicRouteData,
 } from 'rocketmq-client-nodejs';
 export type { MessageQueue } from 'rocketmq-client-nodejs/dist/route/MessageQueue.js';
 export type * as service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
@@ -30,5 +27,5 @@ export type { RpcClientManager } from 'rocketmq-client-nodejs/dist/client/RpcCli
 export type { MessagingServiceClient as MessagingServiceClientType } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 
 export const { MessagingServiceClient } = serviceStubs;
-export const { MessageType, Resource, TransactionResolution, TransactionSource } = definitions;
-export const { ForwardMessageToDeadLetterQueueRequest, QueryRouteRequest, ReceiveMessageResponse } = serviceMessages;
+export const { Code, MessageType, Permission, Resource, TransactionResolution, TransactionSource } = definitions;
+export const { ForwardMessageToDeadLetterQueueRequest, QueryRouteRequest, ReceiveMessageResponse, SendMessageRequest } = serviceMessages;

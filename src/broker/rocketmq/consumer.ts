@@ -1,22 +1,17 @@
-import { BrokerError } from '../../errors.ts';
+import { BrokerError, ClosedError } from '../../errors.ts';
 import type { Consumer, Delivery } from '../consumer.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
-import {
-  FilterExpression,
-  ForwardMessageToDeadLetterQueueRequest,
-  type MessageQueue,
-  MessageView,
-  ReceiveMessageResponse,
-  Resource,
-  SimpleConsumer,
-  StatusChecker,
-  type definition,
-  type service,
-} from './client-package.ts';
-import { replaceChannels, requireTopic, startClient, stopClient } from './client-lifecycle.ts';
-import { clientLogger } from './client-logger.ts';
+import { internals } from './client-internals.ts';
+import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
+import { clientOptions } from './client-options.ts';
+import { FilterExpression, type MessageView, SimpleConsumer, StatusChecker } from './client-package.ts';
+import { forwardToDeadLetterQueue } from './dead-letter.ts';
+import { decodeEachOnItsOwn } from './decode-batch.ts';
+import { InFlight } from './in-flight.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
+import { QueueRotation } from './queue-rotation.ts';
 import { receivedMessage } from './received-message.ts';
+import { requireTopic } from './require-topic.ts';
 import type { RpcChannels } from './rpc-channels.ts';
 
 export interface RocketmqConsumerOptions {
@@ -30,26 +25,20 @@ export interface RocketmqConsumerOptions {
 
 /** A SimpleConsumer of one topic: with several it polls them in turn and long-polls the empty one. */
 export async function startRocketmqConsumer(options: ResolvedRocketmqOptions, consumer: RocketmqConsumerOptions): Promise<Consumer> {
+  const deadline = Date.now() + options.startTimeoutMs;
+  const filter = new FilterExpression(consumer.tag ?? '*');
+  const longPollMs = consumer.longPollMs ?? 15_000;
   const client = new SimpleConsumer({
-    endpoints: options.endpoints,
-    namespace: '',
+    ...clientOptions(options),
     consumerGroup: consumer.group,
-    subscriptions: new Map([[consumer.topic, new FilterExpression(consumer.tag ?? '*')]]),
-    awaitDuration: consumer.longPollMs ?? 15_000,
-    // Its own retry sleeps inside receive(); backing off is the caller's decision.
-    maxRetryAttempts: 1,
-    requestTimeout: options.requestTimeoutMs,
-    sslEnabled: options.tls !== false,
-    ...(options.credentials === undefined
-      ? {}
-      : { sessionCredentials: { ...options.credentials, securityToken: options.credentials.securityToken ?? '' } }),
-    logger: clientLogger(options.logger),
+    subscriptions: new Map([[consumer.topic, filter]]),
+    awaitDuration: longPollMs,
   });
   const channels = replaceChannels(client, options);
-  const adapter = new RocketmqConsumer(client, channels, options, consumer);
+  const adapter = new RocketmqConsumer(client, channels, options, consumer, filter, longPollMs);
   try {
-    await requireTopic(client, channels, consumer.topic, undefined, options);
-    await startClient(client, options);
+    await requireTopic(client, channels, consumer.topic, undefined, options, deadline);
+    await startClient(client, options, deadline);
   } catch (error) {
     await adapter.close(1_000);
     throw error;
@@ -63,113 +52,95 @@ class RocketmqConsumer implements Consumer {
   readonly #client: SimpleConsumer;
   readonly #channels: RpcChannels;
   readonly #options: ResolvedRocketmqOptions;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #filter: FilterExpression;
+  readonly #longPollMs: number;
+  readonly #queues = new QueueRotation();
+  readonly #inFlight = new InFlight();
+  readonly #stop = new AbortController();
   #closing: Promise<void> | undefined;
 
-  constructor(client: SimpleConsumer, channels: RpcChannels, options: ResolvedRocketmqOptions, consumer: RocketmqConsumerOptions) {
-    this.topic = consumer.topic;
-    this.group = consumer.group;
+  constructor(
+    client: SimpleConsumer,
+    channels: RpcChannels,
+    options: ResolvedRocketmqOptions,
+    { topic, group }: RocketmqConsumerOptions,
+    filter: FilterExpression,
+    longPollMs: number,
+  ) {
+    this.topic = topic;
+    this.group = group;
     this.#client = client;
     this.#channels = channels;
     this.#options = options;
-    Object.assign(client, { receiveMessage: this.#receiveEachOnItsOwn.bind(this) });
+    this.#filter = filter;
+    this.#longPollMs = longPollMs;
   }
 
   async receive(max: number, invisibleMs: number, signal?: AbortSignal): Promise<Delivery[]> {
-    signal?.throwIfAborted();
-    const views = this.#client.receive(max, invisibleMs).catch((error: unknown) => {
-      throw this.#failure('receive from', error);
-    });
-    if (signal === undefined) return (await views).map((view) => this.#delivery(view));
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        reject(signal.reason);
-        void this.#track(views.then((late) => this.#handBack(late)).catch(() => {}));
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      views.then(
-        (received) => resolve(received.map((view) => this.#delivery(view))),
-        reject,
-      ).finally(() => signal.removeEventListener('abort', onAbort));
-    });
+    const stop = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
+    stop.throwIfAborted();
+    try {
+      const views = await this.#inFlight.track(this.#pollOrHandBack(max, invisibleMs, stop));
+      stop.throwIfAborted();
+      return views.map((view) => this.#delivery(view));
+    } catch (error) {
+      throw stop.aborted ? stop.reason : this.#failure('receive from', error);
+    }
   }
 
-  /**
-   * The client builds all views of a batch at once, and one bad gzip or missing digest rejects up to 32 messages, which
-   * then stay invisible. Each is decoded alone here; the bad one goes to the group's dead-letter queue by itself.
-   */
-  async #receiveEachOnItsOwn(request: service.ReceiveMessageRequest, queue: MessageQueue, awaitMs: number): Promise<MessageView[]> {
-    const responses = await this.#channels.receiveMessage(queue.broker.endpoints, request, this.#options.requestTimeoutMs + awaitMs);
-    const views: MessageView[] = [];
-    for (const response of responses) {
-      if (response.getContentCase() === ReceiveMessageResponse.ContentCase.STATUS) StatusChecker.check(response.getStatus()?.toObject());
-      const message = response.getMessage();
-      if (message === undefined) continue;
-      try {
-        const view = new MessageView(message, queue);
-        if (view.corrupted) throw new Error('the body does not match its digest');
-        views.push(view);
-      } catch (error) {
-        void this.#track(this.#deadLetter(message, queue, error));
-      }
+  /** What arrived as the receive was given up is visible to others at once instead of at the end of its invisible duration. */
+  async #pollOrHandBack(max: number, invisibleMs: number, stop: AbortSignal): Promise<readonly MessageView[]> {
+    const views = await this.#poll(max, invisibleMs, stop);
+    if (!stop.aborted) return views;
+    void this.#inFlight.track(Promise.allSettled(views.map((view) => this.#client.changeInvisibleDuration(view, 0))));
+    return [];
+  }
+
+  /** Not by the client's `receive()`: it cannot be aborted, and loses a whole batch to one bad message. */
+  async #poll(max: number, invisibleMs: number, stop: AbortSignal): Promise<readonly MessageView[]> {
+    const inner = internals(this.#client);
+    const queue = this.#queues.take(await inner.getRouteData(this.topic), 'read');
+    const request = inner.wrapReceiveMessageRequest(max, queue, this.#filter, invisibleMs, this.#longPollMs);
+    const { endpoints } = queue.broker;
+    const responses = await this.#channels.receiveMessage(endpoints, request, this.#options.requestTimeoutMs + this.#longPollMs, stop);
+    const { views, undecodable } = decodeEachOnItsOwn(responses, queue);
+    const { topic, group } = this;
+    const { logger, requestTimeoutMs } = this.#options;
+    for (const { message, reason } of undecodable) {
+      const bad = { topic, group, endpoints, message, reason, requestTimeoutMs };
+      void this.#inFlight.track(forwardToDeadLetterQueue(this.#channels, bad, logger));
     }
     return views;
   }
 
-  async #deadLetter(message: definition.Message, queue: MessageQueue, reason: unknown): Promise<void> {
-    const system = message.getSystemProperties();
-    const messageId = system?.getMessageId() ?? '';
-    this.#options.logger.error({ topic: this.topic, group: this.group, messageId, error: reason }, 'message cannot be decoded; moved to the dead-letter queue');
-    const request = new ForwardMessageToDeadLetterQueueRequest()
-      .setGroup(new Resource().setName(this.group))
-      .setTopic(new Resource().setName(this.topic))
-      .setReceiptHandle(system?.getReceiptHandle() ?? '')
-      .setMessageId(messageId)
-      .setDeliveryAttempt(system?.getDeliveryAttempt() ?? 1)
-      .setMaxDeliveryAttempts(1);
-    try {
-      const response = await this.#channels.asClientManager().forwardMessageToDeadLetterQueue(queue.broker.endpoints, request, this.#options.requestTimeoutMs);
-      StatusChecker.check(response.getStatus()?.toObject());
-    } catch (error) {
-      this.#options.logger.warn({ messageId, error }, 'undecodable message was not moved; it will be delivered again');
-    }
-  }
-
   #delivery(view: MessageView): Delivery {
+    const tracked = (what: string, work: Promise<void>): Promise<void> =>
+      this.#inFlight.track(work.catch((error: unknown) => Promise.reject(this.#failure(what, error))));
     return {
       message: receivedMessage(view),
-      ack: () => this.#track(this.#client.ack(view).catch((error: unknown) => Promise.reject(this.#failure('acknowledge a message of', error)))),
-      changeInvisibleDuration: (ms) =>
-        this.#track(
-          this.#client.changeInvisibleDuration(view, ms).catch((error: unknown) => Promise.reject(this.#failure('postpone a message of', error))),
-        ),
+      ack: () => tracked('acknowledge a message of', this.#ack(view)),
+      changeInvisibleDuration: (ms) => tracked('postpone a message of', this.#client.changeInvisibleDuration(view, ms)),
     };
   }
 
-  async #handBack(views: MessageView[]): Promise<void> {
-    await Promise.allSettled(views.map((view) => this.#client.changeInvisibleDuration(view, 0)));
+  /** The client looks at the status of the request and not at that of its entry. */
+  async #ack(view: MessageView): Promise<void> {
+    for (const { status } of await internals(this.#client).ackMessage(view)) StatusChecker.check(status);
   }
 
   #failure(what: string, error: unknown): BrokerError {
-    return new BrokerError(`could not ${what} topic "${this.topic}" as group "${this.group}" on ${this.#options.endpoints}: ${describeFailure(error)}`, {
-      cause: error,
-      retryable: !isRefusal(error),
-    });
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#pending.add(work);
-    const done = (): void => void this.#pending.delete(work);
-    work.then(done, done);
-    return work;
+    return new BrokerError(
+      `could not ${what} topic "${this.topic}" as group "${this.group}" on ${this.#options.endpoints}: ${describeFailure(error)}`,
+      { cause: error, retryable: !isRefusal(error) },
+    );
   }
 
   close(deadlineMs = 5_000): Promise<void> {
     this.#closing ??= (async () => {
-      let timer: NodeJS.Timeout | undefined;
-      await Promise.race([Promise.allSettled(this.#pending), new Promise((resolve) => (timer = setTimeout(resolve, deadlineMs)))]);
-      clearTimeout(timer);
-      await stopClient(this.#client, this.#channels, deadlineMs);
+      const endsAt = Date.now() + deadlineMs;
+      this.#stop.abort(new ClosedError(`the consumer of topic "${this.topic}" is closed`));
+      await this.#inFlight.drain(deadlineMs);
+      await stopClient(this.#client, this.#channels, Math.max(0, endsAt - Date.now()));
     })();
     return this.#closing;
   }

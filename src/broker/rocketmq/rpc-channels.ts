@@ -1,42 +1,60 @@
-import { type ClientDuplexStream, type ClientReadableStream, type Metadata, type ServiceError, credentials } from '@grpc/grpc-js';
-import { Duplex } from 'node:stream';
-import { type Endpoints, MessagingServiceClient, type MessagingServiceClientType, type RpcClientManager, type service } from './client-package.ts';
+import type { ClientReadableStream, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
+import type { Logger } from '../../shared/logger.ts';
+import { CHANNEL_OPTIONS, channelCredentials } from './channel-options.ts';
+import { Code, type Endpoints, MessagingServiceClient, type MessagingServiceClientType, type RpcClientManager, type service } from './client-package.ts';
+import { HeartbeatWatch } from './heartbeat-watch.ts';
+import { LastingTelemetryStream } from './lasting-telemetry-stream.ts';
 
-type Stream = ClientDuplexStream<service.TelemetryCommand, service.TelemetryCommand>;
 type UnaryName = Exclude<keyof RpcClientManager, 'close' | 'telemetry' | 'receiveMessage' | 'pullMessage'>;
+type Unary = (
+  request: unknown,
+  metadata: Metadata,
+  options: { deadline: number },
+  done: (error: ServiceError | null, response: unknown) => void,
+) => ClientUnaryCall;
 
-const CHANNEL_OPTIONS = {
-  // The server side permits one ping in five minutes; a shorter interval is answered by GOAWAY.
-  'grpc.keepalive_time_ms': 300_000,
-  'grpc.keepalive_timeout_ms': 20_000,
-  'grpc.keepalive_permit_without_calls': 1,
-  // 32 messages of 4 MiB each may come in one batch; the client's own limit of 4 MiB would refuse all of them.
-  'grpc.max_receive_message_length': -1,
-  // Without these a broker that was away for ten minutes is found again only two minutes after its return.
-  'grpc.initial_reconnect_backoff_ms': 250,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-};
+const UNARY_NAMES: readonly UnaryName[] = [
+  'queryRoute',
+  'sendMessage',
+  'queryAssignment',
+  'ackMessage',
+  'forwardMessageToDeadLetterQueue',
+  'updateOffset',
+  'getOffset',
+  'queryOffset',
+  'endTransaction',
+  'changeInvisibleDuration',
+  'recallMessage',
+  'syncLiteSubscription',
+  'notifyClientTermination',
+];
+
+/** What the channels need to know of the client they serve. */
+export interface ServedClient {
+  readonly tls: boolean | { readonly ca: string };
+  readonly logger: Logger;
+  metadata(): Metadata;
+  settings(): service.TelemetryCommand;
+  routedAddresses(): readonly string[];
+}
 
 /**
  * Takes the place of the client's `RpcClientManager`, which opens a new channel at every route refresh (it keys them by
- * object identity), sets no channel options, and leaves streams behind when it closes. Here: one channel an address,
- * every open stream known, and after `close()` nothing opens again.
+ * object identity), sets no channel options, and forgets its calls and streams when it closes. Here: one channel an
+ * address, replaced when it is dead; every call and stream known; and after `close()` nothing opens again.
  */
 export class RpcChannels {
-  readonly #metadata: () => Metadata;
-  readonly #tls: boolean | { readonly ca: string };
+  readonly #served: ServedClient;
   readonly #clients = new Map<string, MessagingServiceClientType>();
-  readonly #streams = new Set<{ cancel(): void }>();
-  #closed = false;
+  readonly #unaries = new Set<ClientUnaryCall>();
+  readonly #polls = new Map<{ cancel(): void }, string>();
+  readonly #telemetry = new Map<LastingTelemetryStream, string>();
+  readonly #watch = new HeartbeatWatch();
+  readonly #closed = new AbortController();
 
-  constructor(metadata: () => Metadata, tls: boolean | { readonly ca: string }) {
-    this.#metadata = metadata;
-    this.#tls = tls;
-    const unaries: UnaryName[] = [
-      'queryRoute', 'heartbeat', 'sendMessage', 'queryAssignment', 'ackMessage', 'forwardMessageToDeadLetterQueue', 'updateOffset',
-      'getOffset', 'queryOffset', 'endTransaction', 'changeInvisibleDuration', 'recallMessage', 'syncLiteSubscription', 'notifyClientTermination',
-    ];
-    for (const name of unaries) Object.assign(this, { [name]: this.#unary.bind(this, name) });
+  constructor(served: ServedClient) {
+    this.#served = served;
+    for (const name of UNARY_NAMES) Object.assign(this, { [name]: this.#unary.bind(this, name) });
   }
 
   /** This object in the shape the client asks for. */
@@ -44,20 +62,80 @@ export class RpcChannels {
     return this as unknown as RpcClientManager;
   }
 
-  /** Channels open now; one an address. */
-  get size(): number {
-    return this.#clients.size;
+  /** Aborted by `close()`. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** The client ignores the answer, and with it the one that says "I do not know you": such a proxy is told the settings again. */
+  async heartbeat(endpoints: Endpoints, request: service.HeartbeatRequest, duration: number): Promise<service.HeartbeatResponse> {
+    const address = endpoints.facade;
+    try {
+      const response = (await this.#unary('heartbeat', endpoints, request, duration)) as service.HeartbeatResponse;
+      if ((response.getStatus()?.getCode() ?? Code.OK) !== Code.OK) this.#announce(address);
+      return response;
+    } catch (error) {
+      if (!this.closed.aborted && this.#watch.heartbeatFailed(address, error)) this.#replaceChannel(address);
+      throw error;
+    }
+  }
+
+  /** Collects one long poll. Aborting ends it at once; what had arrived by then is still returned. */
+  async receiveMessage(
+    endpoints: Endpoints,
+    request: service.ReceiveMessageRequest,
+    duration: number,
+    signal?: AbortSignal,
+  ): Promise<service.ReceiveMessageResponse[]> {
+    const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(request, this.#served.metadata(), {
+      deadline: Date.now() + duration,
+    });
+    const cancel = (): void => call.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    this.#polls.set(call, endpoints.facade);
+    const responses: service.ReceiveMessageResponse[] = [];
+    try {
+      for await (const response of call) responses.push(response as service.ReceiveMessageResponse);
+      this.#watch.answered(endpoints.facade);
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#polls.delete(call);
+    }
+    return responses;
+  }
+
+  telemetry(endpoints: Endpoints): LastingTelemetryStream {
+    const stream = new LastingTelemetryStream({
+      address: endpoints.facade,
+      logger: this.#served.logger,
+      open: () => this.#client(endpoints).telemetry(this.#served.metadata()),
+      settings: () => this.#served.settings(),
+      isRouted: () => this.#served.routedAddresses().includes(endpoints.facade),
+    });
+    // The client's reconnect after close() included: a stream that leads nowhere.
+    if (this.closed.aborted) stream.end();
+    for (const old of this.#telemetry.keys()) if (old.isEnded) this.#telemetry.delete(old);
+    this.#telemetry.set(stream, endpoints.facade);
+    return stream;
+  }
+
+  /** Ends every call, stream and channel; what is asked of it afterwards rejects. Idempotent. */
+  close(): void {
+    this.#closed.abort(new Error('the RocketMQ client is closed'));
+    for (const stream of this.#telemetry.keys()) stream.end();
+    for (const call of [...this.#unaries, ...this.#polls.keys()]) call.cancel();
+    for (const client of this.#clients.values()) client.close();
+    for (const known of [this.#telemetry, this.#unaries, this.#polls, this.#clients]) known.clear();
   }
 
   #client(endpoints: Endpoints): MessagingServiceClientType {
-    if (this.#closed) throw new Error('the RocketMQ client is closed');
+    this.closed.throwIfAborted();
     const address = endpoints.facade;
     let client = this.#clients.get(address);
     if (client === undefined) {
-      const tls = this.#tls;
-      const channelCredentials =
-        tls === false ? credentials.createInsecure() : credentials.createSsl(tls === true ? null : Buffer.from(tls.ca));
-      client = new MessagingServiceClient(address, channelCredentials, CHANNEL_OPTIONS);
+      client = new MessagingServiceClient(address, channelCredentials(this.#served.tls), CHANNEL_OPTIONS);
       this.#clients.set(address, client);
     }
     return client;
@@ -65,60 +143,29 @@ export class RpcChannels {
 
   async #unary(name: UnaryName, endpoints: Endpoints, request: unknown, duration: number): Promise<unknown> {
     const client = this.#client(endpoints);
-    const call = client[name] as (
-      request: unknown,
-      metadata: Metadata,
-      options: { deadline: number },
-      done: (error: ServiceError | null, response: unknown) => void,
-    ) => void;
     return new Promise((resolve, reject) => {
-      call.call(client, request, this.#metadata(), { deadline: Date.now() + duration }, (error, response) =>
-        error ? reject(error) : resolve(response),
-      );
+      const call = (client[name] as Unary).call(client, request, this.#served.metadata(), { deadline: Date.now() + duration }, (error, response) => {
+        this.#unaries.delete(call);
+        if (error) return reject(error);
+        this.#watch.answered(endpoints.facade);
+        resolve(response);
+      });
+      this.#unaries.add(call);
     });
   }
 
-  /** Collects one long poll; `cancelReceives` ends it. */
-  async receiveMessage(endpoints: Endpoints, request: service.ReceiveMessageRequest, duration: number): Promise<service.ReceiveMessageResponse[]> {
-    const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(request, this.#metadata(), {
-      deadline: Date.now() + duration,
-    });
-    this.#streams.add(call);
-    try {
-      const responses: service.ReceiveMessageResponse[] = [];
-      for await (const response of call) responses.push(response as service.ReceiveMessageResponse);
-      return responses;
-    } finally {
-      this.#streams.delete(call);
-    }
+  #announce(address: string): void {
+    this.#served.logger.warn({ address }, 'the proxy does not know this client any more; sending its settings again');
+    for (const [stream, at] of this.#telemetry) if (at === address) stream.write(this.#served.settings());
   }
 
-  /**
-   * The client removes every listener from a stream it releases, and a stream that errors without a listener ends the
-   * process: so an error listener that survives. Its reconnect timers outlive `shutdown()`: so a stream that leads
-   * nowhere once closed, or the dead client would register again and answer check-backs.
-   */
-  telemetry(endpoints: Endpoints, metadata: Metadata): Stream {
-    if (this.#closed) return new Duplex({ objectMode: true, read() {}, write: (_command, _encoding, done) => done() }) as unknown as Stream;
-    const stream = this.#client(endpoints).telemetry(metadata) as Stream;
-    this.#streams.add(stream);
-    stream.once('close', () => this.#streams.delete(stream));
-    const removeAllListeners = stream.removeAllListeners.bind(stream);
-    // Arguments as they came: the emitter counts them, and an explicit `undefined` would remove nothing.
-    stream.removeAllListeners = (...events) => {
-      removeAllListeners(...events);
-      if (stream.listenerCount('error') === 0) stream.on('error', () => {});
-      return stream;
-    };
-    return stream;
-  }
-
-  /** Ends every stream and channel; what is asked of it afterwards rejects. Idempotent. */
-  close(): void {
-    this.#closed = true;
-    for (const stream of this.#streams) stream.cancel();
-    this.#streams.clear();
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+  /** Unary calls under way keep their own deadlines on the old channel; long polls and telemetry would wait in vain. */
+  #replaceChannel(address: string): void {
+    this.#served.logger.warn({ address }, 'heartbeats time out; giving the connection up and opening a new one');
+    const dead = this.#clients.get(address);
+    this.#clients.delete(address);
+    for (const [call, at] of this.#polls) if (at === address) call.cancel();
+    for (const [stream, at] of this.#telemetry) if (at === address) stream.reopen();
+    dead?.close();
   }
 }

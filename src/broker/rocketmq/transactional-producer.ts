@@ -1,16 +1,23 @@
-import { HalfMessageError } from '../../errors.ts';
+import { ClosedError, HalfMessageError } from '../../errors.ts';
 import type { OutgoingMessage } from '../message.ts';
-import type { CheckBack, CheckedHalfMessage, SentHalfMessage, TransactionalProducer } from '../transactional-producer.ts';
+import type { CheckBack, SentHalfMessage, TransactionalProducer } from '../transactional-producer.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
-import { type Endpoints, MessageView, Producer, TransactionResolution, TransactionSource, type definition, type service } from './client-package.ts';
-import { replaceChannels, requireTopic, startClient, stopClient } from './client-lifecycle.ts';
-import { clientLogger } from './client-logger.ts';
+import { CheckBackAnswers } from './check-back-answers.ts';
+import { internals } from './client-internals.ts';
+import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
+import { clientOptions } from './client-options.ts';
+import { type Endpoints, Producer, PublishingMessage, SendMessageRequest, SendReceipt, TransactionResolution, TransactionSource } from './client-package.ts';
+import { InFlight } from './in-flight.ts';
+import { uniqueMessageId } from './message-id.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
-import { CHECK_ROUND_PROPERTY, userProperties } from './received-message.ts';
+import { QueueRotation } from './queue-rotation.ts';
+import { requireTopic } from './require-topic.ts';
 import type { RpcChannels } from './rpc-channels.ts';
 
-/** Longest a check-back may take: the proxy forgets the question after 30 s. */
+/** Longest a check-back may take; the proxy forgets the question after 30 s. */
 const CHECK_BACK_DEADLINE_MS = 25_000;
+/** Most check-backs answered at once by one producer, whatever its publisher allows. */
+const CHECK_BACK_CONCURRENCY = 256;
 
 /** Opens a producer for exactly these topics; all of them are announced at once, so that check-backs arrive before the first send. */
 export async function startRocketmqTransactionalProducer(
@@ -18,26 +25,13 @@ export async function startRocketmqTransactionalProducer(
   topics: readonly string[],
   checkBack: CheckBack,
 ): Promise<TransactionalProducer> {
-  const producer = new Producer({
-    endpoints: options.endpoints,
-    namespace: '',
-    topics: [...topics],
-    // A half message is never sent twice under one id.
-    maxAttempts: 1,
-    requestTimeout: options.requestTimeoutMs,
-    sslEnabled: options.tls !== false,
-    ...(options.credentials === undefined
-      ? {}
-      : { sessionCredentials: { ...options.credentials, securityToken: options.credentials.securityToken ?? '' } }),
-    logger: clientLogger(options.logger),
-    // Asked for by `beginTransaction`; questions are taken in `answerCheckBack`, where answers can be counted and bounded.
-    checker: { check: async () => TransactionResolution.TRANSACTION_RESOLUTION_UNSPECIFIED },
-  });
+  const deadline = Date.now() + options.startTimeoutMs;
+  const producer = new Producer({ ...clientOptions(options), topics: [...topics], maxAttempts: 1 });
   const channels = replaceChannels(producer, options);
-  const adapter = new RocketmqTransactionalProducer(producer, channels, options, checkBack);
+  const adapter = new RocketmqTransactionalProducer(producer, channels, options, topics, checkBack);
   try {
-    for (const topic of topics) await requireTopic(producer, channels, topic, 'TRANSACTION', options);
-    await startClient(producer, options);
+    await Promise.all(topics.map((topic) => requireTopic(producer, channels, topic, 'TRANSACTION', options, deadline)));
+    await startClient(producer, options, deadline);
   } catch (error) {
     await adapter.close(1_000);
     throw error;
@@ -49,73 +43,102 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
   readonly #producer: Producer;
   readonly #channels: RpcChannels;
   readonly #options: ResolvedRocketmqOptions;
-  readonly #checkBack: CheckBack;
+  readonly #topics: ReadonlySet<string>;
+  readonly #answers: CheckBackAnswers;
+  readonly #queues = new QueueRotation();
+  readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
-  constructor(producer: Producer, channels: RpcChannels, options: ResolvedRocketmqOptions, checkBack: CheckBack) {
+  constructor(producer: Producer, channels: RpcChannels, options: ResolvedRocketmqOptions, topics: readonly string[], checkBack: CheckBack) {
     this.#producer = producer;
     this.#channels = channels;
     this.#options = options;
-    this.#checkBack = checkBack;
-    producer.onRecoverOrphanedTransactionCommand = (endpoints, command) => this.#answerCheckBack(endpoints, command);
+    this.#topics = new Set(topics);
+    this.#answers = new CheckBackAnswers({
+      checkBack,
+      logger: options.logger,
+      deadlineMs: CHECK_BACK_DEADLINE_MS,
+      concurrency: CHECK_BACK_CONCURRENCY,
+    });
+    // The answer goes to the endpoint that asked, which alone remembers the question.
+    producer.onRecoverOrphanedTransactionCommand = (endpoints, command) =>
+      this.#answers.answer(command, ({ topic, messageId }, transactionId, resolution) =>
+        this.#end(endpoints, topic, messageId, transactionId, resolution, 'SOURCE_SERVER_CHECK'),
+      );
   }
 
   async sendHalf(message: OutgoingMessage): Promise<SentHalfMessage> {
+    const what = `half message to topic "${message.topic}" on ${this.#options.endpoints}`;
+    if (this.#closing !== undefined) {
+      const cause = new ClosedError('the producer is closed');
+      throw new HalfMessageError(`${what} was not sent: ${cause.message}`, { cause, retryable: false });
+    }
+    // The client would add it to its topics first and ask afterwards; and nobody could answer its check-backs.
+    if (!this.#topics.has(message.topic)) {
+      throw new HalfMessageError(`${what} was not sent: the producer was started for ${[...this.#topics].join(', ')}`, { retryable: false });
+    }
     try {
-      const receipt = await this.#producer.send(
-        {
-          topic: message.topic,
-          tag: message.tag,
-          keys: [...message.keys],
-          properties: new Map(Object.entries(message.properties)),
-          body: Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength),
-        },
-        this.#producer.beginTransaction(),
-      );
-      return {
-        messageId: receipt.messageId,
-        end: (resolution) => this.#end(receipt.endpoints, message.topic, receipt.messageId, receipt.transactionId, resolution, TransactionSource.SOURCE_CLIENT),
-      };
+      return await this.#inFlight.track(this.#send(message));
     } catch (error) {
-      throw new HalfMessageError(
-        `half message to topic "${message.topic}" on ${this.#options.endpoints} was not confirmed: ${describeFailure(error)}`,
-        { cause: error, retryable: !isRefusal(error) },
-      );
+      throw new HalfMessageError(`${what} was not confirmed: ${describeFailure(error)}`, { cause: error, retryable: !isRefusal(error) });
     }
   }
 
-  async #end(endpoints: Endpoints, topic: string, messageId: string, transactionId: string, resolution: 'COMMIT' | 'ROLLBACK', source: definition.TransactionSource): Promise<void> {
-    await this.#producer.endTransaction(endpoints, { topic } as never, messageId, transactionId, TransactionResolution[resolution], source);
+  /** Not by the client's `send()`: its queues are those of the first route it ever saw, and its message ids can collide. */
+  async #send(message: OutgoingMessage): Promise<SentHalfMessage> {
+    const queue = this.#queues.take(await internals(this.#producer).getRouteData(message.topic), 'write');
+    const publishing = new PublishingMessage(
+      {
+        topic: message.topic,
+        tag: message.tag,
+        keys: [...message.keys],
+        properties: new Map(Object.entries(message.properties)),
+        body: Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength),
+      },
+      this.#producer.publishingSettings,
+      true,
+    );
+    Object.assign(publishing, { messageId: uniqueMessageId() });
+    const request = new SendMessageRequest();
+    request.addMessages(publishing.toProtobuf('', queue));
+    const { endpoints } = queue.broker;
+    const response = await this.#channels.asClientManager().sendMessage(endpoints, request, this.#options.requestTimeoutMs);
+    const [receipt] = SendReceipt.processResponseInvocation(queue, response);
+    if (receipt === undefined) throw new Error('the broker answered without a receipt');
+    const { messageId, transactionId } = receipt;
+    return {
+      messageId,
+      end: (resolution) => this.#end(endpoints, message.topic, messageId, transactionId, resolution, 'SOURCE_CLIENT'),
+    };
   }
 
-  /** Never rejects: nobody listens to it. The answer goes to the endpoint that asked, which alone remembers the question. */
-  async #answerCheckBack(endpoints: Endpoints, command: service.RecoverOrphanedTransactionCommand): Promise<void> {
-    const transactionId = command.getTransactionId();
-    try {
-      const view = new MessageView(command.getMessage() as never);
-      const resolution = await this.#checkBack(checkedHalfMessage(view), AbortSignal.timeout(CHECK_BACK_DEADLINE_MS));
-      if (resolution === 'UNKNOWN' || this.#closing) return;
-      await this.#end(endpoints, view.topic, view.messageId, transactionId, resolution, TransactionSource.SOURCE_SERVER_CHECK);
-    } catch (error) {
-      this.#options.logger.warn({ brokerTransactionId: transactionId, error }, 'check-back not answered; the broker will ask again');
-    }
+  #end(
+    endpoints: Endpoints,
+    topic: string,
+    messageId: string,
+    transactionId: string,
+    resolution: 'COMMIT' | 'ROLLBACK',
+    source: 'SOURCE_CLIENT' | 'SOURCE_SERVER_CHECK',
+  ): Promise<void> {
+    return this.#inFlight.track(
+      this.#producer.endTransaction(
+        endpoints,
+        { topic } as never,
+        messageId,
+        transactionId,
+        TransactionResolution[resolution],
+        TransactionSource[source],
+      ),
+    );
   }
 
   close(deadlineMs = 5_000): Promise<void> {
-    this.#closing ??= stopClient(this.#producer, this.#channels, deadlineMs);
+    this.#closing ??= (async () => {
+      const endsAt = Date.now() + deadlineMs;
+      this.#answers.close();
+      await this.#inFlight.drain(deadlineMs);
+      await stopClient(this.#producer, this.#channels, Math.max(0, endsAt - Date.now()));
+    })();
     return this.#closing;
   }
-}
-
-function checkedHalfMessage(view: MessageView): CheckedHalfMessage {
-  return {
-    topic: view.topic,
-    tag: view.tag ?? '',
-    keys: view.keys,
-    properties: userProperties(view),
-    body: view.body,
-    messageId: view.messageId,
-    round: Number(view.properties.get(CHECK_ROUND_PROPERTY) ?? 1),
-    bornAt: view.bornTimestamp,
-  };
 }

@@ -30,23 +30,43 @@ type UpFlags = CommonFlags & {
  * alone, progress goes to standard error.
  */
 export function stackCommand(env: Env): Command {
-  const command = new Command('stack').description('Start, look at and end a local RocketMQ with a MySQL-compatible database.').addHelpText('after', OVERVIEW);
-  // Usage errors end with 2, so that scripts can tell them from a stack that did not start.
+  const command = new Command('stack')
+    .description('Start, look at and end a local RocketMQ with a MySQL-compatible database.')
+    .addHelpText('after', OVERVIEW)
+    // Usage errors end with 2, so that scripts can tell them from a stack that did not start. Sub-commands inherit it.
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   const sub = (name: string): Command =>
     command
       .command(name)
-      .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
       .addOption(new Option('--cache-dir <dir>', 'where downloads and the state are kept').default('.cache'))
       .addOption(new Option('--name <name>', 'several stacks side by side: which one').default('default'));
 
   sub('up')
     .description('Start the stack, or find the one that is up. Prints the addresses as lines to paste.')
-    .addOption(new Option('--native', 'RocketMQ and MariaDB as plain processes; needs a JDK 17 and, the first time, Maven').conflicts('docker'))
+    .addOption(
+      new Option('--native', 'RocketMQ and MariaDB as plain processes; needs a JDK 17 and, the first time, Maven').conflicts('docker'),
+    )
     .option('--docker', 'docker/compose.yaml; needs Docker with its compose plugin')
-    .addOption(new Option('--profile <profile>', 'production: the recommended settings; test: check-backs within seconds, small heaps').choices([...STACK_PROFILES]).default('production'))
-    .addOption(new Option('--topic <name:TYPE...>', `topics to create; TYPE is ${TOPIC_TYPES.join(', ')}`).argParser(collect(parseTopic)).default([], 'none'))
-    .addOption(new Option('--group <name:retries...>', 'consumer groups to create; a message is delivered retries + 1 times').argParser(collect(parseGroup)).default([], 'none'))
-    .addOption(new Option('--transaction-timeout <ms>', 'time until the first check-back (default: 30000, in test 1000)').argParser(parseMilliseconds))
+    .addOption(
+      new Option('--profile <profile>', 'production: the recommended settings; test: check-backs within seconds, small heaps')
+        .choices([...STACK_PROFILES])
+        .default('production'),
+    )
+    .addOption(
+      new Option('--topic <name:TYPE...>', `topics to create; TYPE is ${TOPIC_TYPES.join(', ')}`)
+        .argParser(collect(parseTopic))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--group <name:retries...>', 'consumer groups to create; a message is delivered retries + 1 times')
+        .argParser(collect(parseGroup))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--transaction-timeout <ms>', 'time until the first check-back (default: 30000, in test 1000)').argParser(
+        parseMilliseconds,
+      ),
+    )
     .addOption(new Option('--owner-pid <pid>', 'end the stack when this process ends').argParser(parseOwner))
     .option('--keep-data', 'go on with the data of the last stack of this name; the same profile, please')
     .option('--json', 'print the result as one JSON object')
@@ -68,7 +88,11 @@ export function stackCommand(env: Env): Command {
     .action((flags: CommonFlags & { json?: true }) =>
       run(async () => {
         const { state, isUp } = stackStatus(resolve(flags.cacheDir), flags.name);
-        console.log(flags.json ? JSON.stringify({ up: isUp, ...(state && result(state)), ...(state && { phase: state.phase, failure: state.failure }) }) : describe(flags.name, state, isUp));
+        print(
+          flags.json
+            ? JSON.stringify({ up: isUp, ...(state && result(state)), ...(state && { phase: state.phase, failure: state.failure }) })
+            : describe(flags.name, state, isUp),
+        );
         if (!isUp) process.exitCode = 1;
       }),
     );
@@ -101,7 +125,7 @@ async function up(env: Env, flags: UpFlags): Promise<void> {
       signal: cancel.signal,
     });
     say(isNew ? `stack ${flags.name} is up` : `stack ${flags.name} was up already (since ${state.startedAt})`);
-    console.log(flags.json ? JSON.stringify({ new: isNew, ...result(state) }) : exportLines(state).join('\n'));
+    print(flags.json ? JSON.stringify({ new: isNew, ...result(state) }) : exportLines(state).join('\n'));
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
   }
@@ -110,7 +134,17 @@ async function up(env: Env, flags: UpFlags): Promise<void> {
 /** What a program wants to know. */
 function result(state: StackState): Record<string, unknown> {
   const { kind, profile, endpoints, mysqlUrl, namesrvAddress, supervisor, processes, startedAt, logFile } = state;
-  return { kind, profile, endpoints, mysqlUrl, namesrv: namesrvAddress, supervisorPid: supervisor.pid, processes: processes.map(({ name, pid }) => ({ name, pid })), startedAt, logFile };
+  return {
+    kind,
+    profile,
+    endpoints,
+    mysqlUrl,
+    namesrv: namesrvAddress,
+    supervisorPid: supervisor.pid,
+    processes: processes.map(({ name, pid }) => ({ name, pid })),
+    startedAt,
+    logFile,
+  };
 }
 
 /** Ready to be pasted into a shell, or `eval`ed. */
@@ -127,7 +161,10 @@ function describe(name: string, state: StackState | undefined, isUp: boolean): s
   if (!state) return `stack ${name} is not up`;
   if (isUp) {
     const servers = state.processes.map((server) => `${server.name} (pid ${server.pid})`).join(', ');
-    return [`stack ${name} is up: ${state.kind}, ${state.profile}, since ${state.startedAt}${servers && `; ${servers}`}`, ...exportLines(state)].join('\n');
+    return [
+      `stack ${name} is up: ${state.kind}, ${state.profile}, since ${state.startedAt}${servers && `; ${servers}`}`,
+      ...exportLines(state),
+    ].join('\n');
   }
   if (state.phase === 'failed') return `stack ${name} failed: ${state.failure ?? 'no reason on record'}\nsupervisor log: ${state.logFile}`;
   return `stack ${name} is ${state.phase === 'starting' ? 'starting, or was when its supervisor died' : 'broken: a process of it is gone'}; supervisor log: ${state.logFile}`;
@@ -146,12 +183,17 @@ async function run(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (error) {
     say(messageOf(error));
-    process.exitCode = error instanceof Interrupted ? error.exitCode : error instanceof ConfigurationError || error instanceof RangeError ? 2 : 1;
+    process.exitCode =
+      error instanceof Interrupted ? error.exitCode : error instanceof ConfigurationError || error instanceof RangeError ? 2 : 1;
   }
 }
 
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
 function say(line: string): void {
-  console.error(line);
+  process.stderr.write(`${line}\n`);
 }
 
 // --- options -----------------------------------------------------------------------------------------------------
@@ -159,7 +201,7 @@ function say(line: string): void {
 const NAME = /^[A-Za-z0-9_%-]{1,127}$/;
 
 /** `orders:TRANSACTION`. */
-export function parseTopic(text: string): StackTopic {
+function parseTopic(text: string): StackTopic {
   const [name = '', type = '', ...rest] = text.split(':');
   if (!NAME.test(name) || rest.length > 0 || !(TOPIC_TYPES as readonly string[]).includes(type)) {
     throw new InvalidArgumentError(`A topic is name:TYPE with TYPE one of ${TOPIC_TYPES.join(', ')}, for example orders:TRANSACTION.`);
@@ -168,9 +210,10 @@ export function parseTopic(text: string): StackTopic {
 }
 
 /** `payments:3`. */
-export function parseGroup(text: string): StackGroup {
+function parseGroup(text: string): StackGroup {
   const [name = '', retries = '', ...rest] = text.split(':');
-  if (!NAME.test(name) || rest.length > 0 || !/^\d{1,6}$/.test(retries)) throw new InvalidArgumentError('A group is name:retries with a whole number, for example payments:3.');
+  if (!NAME.test(name) || rest.length > 0 || !/^\d{1,6}$/.test(retries))
+    throw new InvalidArgumentError('A group is name:retries with a whole number, for example payments:3.');
   return { name, retryMaxTimes: Number(retries) };
 }
 

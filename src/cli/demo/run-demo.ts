@@ -42,10 +42,12 @@ export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, na
     await producer.next((report) => report.kind === 'ready');
     return producer;
   };
-  const place = (producer: DemoProcess<ProducerReport>, orderId: string, amountMinor: number): Promise<ProducerReport> => {
-    const done = producer.next((report) => report.kind === 'resolved' || report.kind === 'rejected');
+  /** Resolves once the caller has its answer and the broker its END, which leaves in the background. */
+  const place = async (producer: DemoProcess<ProducerReport>, orderId: string, amountMinor: number): Promise<ProducerReport> => {
+    const answer = producer.next((report) => report.kind === 'resolved' || report.kind === 'rejected');
+    const ended = producer.next((report) => report.kind === 'event' && report.name === 'ended');
     producer.send({ correlationId: orderId, input: { orderId, customerId: 'customer-1', amountMinor, currency: 'EUR' } } satisfies PublishOrder);
-    return done;
+    return (await Promise.all([answer, ended]))[0];
   };
 
   let database: Database | undefined;

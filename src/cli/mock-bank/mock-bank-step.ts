@@ -29,7 +29,7 @@ export type MockBankStep =
   /** Answers as `ok`, keeping the connection, and closes it right after. */
   | { readonly kind: 'close-after' }
   /** Bytes that are not HTTP. Acts. */
-  | { readonly kind: 'garbage' };
+  | { readonly kind: 'garbage'; readonly bytes?: string };
 
 /**
  * Steps for payments: a list used up from the front, then `ok`; or a function of the request and its number (from 1).
@@ -50,4 +50,6 @@ export interface SeenRequest {
   readonly headersAt: number;
   /** When the last byte of the body had come. */
   bodyAt: number | undefined;
+  /** When the headers of the answer left. */
+  answeredAt: number | undefined;
 }

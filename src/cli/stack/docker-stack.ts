@@ -64,7 +64,12 @@ export async function startDockerStack(options: DockerStackOptions): Promise<Adm
 
   const startedAt = performance.now();
   const timed = async (part: string, attempt: () => Promise<void>): Promise<void> => {
-    await waitUntil(attempt, { what: `${part} to be usable (docker compose -p ${project} logs)`, timeoutMs: READY_TIMEOUT_MS, intervalMs: 250, signal });
+    await waitUntil(attempt, {
+      what: `${part} to be usable (docker compose -p ${project} logs)`,
+      timeoutMs: READY_TIMEOUT_MS,
+      intervalMs: 250,
+      signal,
+    });
     onProgress?.(`${part} is usable after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   };
   try {
@@ -81,7 +86,10 @@ export async function startDockerStack(options: DockerStackOptions): Promise<Adm
 }
 
 /** Writes the configuration with this stack's ports and profile, and the file compose takes its variables from. Gives the latter's path. */
-export function writeConfiguration(options: Pick<DockerStackOptions, 'dataDir' | 'profile' | 'transactionTimeOutMs' | 'images'>, ports: StackPorts): string {
+export function writeConfiguration(
+  options: Pick<DockerStackOptions, 'dataDir' | 'profile' | 'transactionTimeOutMs' | 'images'>,
+  ports: StackPorts,
+): string {
   const conf = resolve(options.dataDir, 'docker');
   mkdirSync(join(conf, 'rocketmq'), { recursive: true });
   mkdirSync(join(conf, 'mysql'), { recursive: true });
@@ -103,11 +111,20 @@ export function writeConfiguration(options: Pick<DockerStackOptions, 'dataDir' |
   return join(conf, 'compose.env');
 }
 
-type DockerRun = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined; readonly onLine?: ((line: string) => void) | undefined };
+type DockerRun = {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onLine?: ((line: string) => void) | undefined;
+};
 
 /** Runs the Docker client. Its own process group: Ctrl-C must not reach it while we are the ones who clean up. */
 async function docker(args: readonly string[], { timeoutMs, signal, onLine }: DockerRun): Promise<void> {
-  const client = spawn('docker', [...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, timeout: timeoutMs, ...(signal ? { signal } : {}) });
+  const client = spawn('docker', [...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    timeout: timeoutMs,
+    ...(signal ? { signal } : {}),
+  });
   let output = '';
   for (const stream of [client.stdout, client.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -9,7 +9,11 @@ import { PROBE_TOPIC } from './rocketmq-native.ts';
 import { messageOf } from './wait-until.ts';
 
 /** Environment variables that name a stack somebody else runs. The name server is needed only to create topics and groups. */
-export const GIVEN_VARIABLES = { endpoints: 'CHECKBACK_ROCKETMQ_ENDPOINTS', mysqlUrl: 'CHECKBACK_MYSQL_URL', namesrv: 'CHECKBACK_ROCKETMQ_NAMESRV' } as const;
+export const GIVEN_VARIABLES = {
+  endpoints: 'CHECKBACK_ROCKETMQ_ENDPOINTS',
+  mysqlUrl: 'CHECKBACK_MYSQL_URL',
+  namesrv: 'CHECKBACK_ROCKETMQ_NAMESRV',
+} as const;
 
 /** Addresses read from the environment. */
 export type GivenAddresses = { readonly endpoints: string; readonly mysqlUrl: string; readonly namesrv: string | undefined };
@@ -21,7 +25,10 @@ export function givenAddresses(env: Readonly<Record<string, string | undefined>>
   const mysqlUrl = read(GIVEN_VARIABLES.mysqlUrl);
   if (endpoints === undefined && mysqlUrl === undefined) return undefined;
   if (endpoints === undefined || mysqlUrl === undefined) {
-    const [there, missing] = endpoints === undefined ? [GIVEN_VARIABLES.mysqlUrl, GIVEN_VARIABLES.endpoints] : [GIVEN_VARIABLES.endpoints, GIVEN_VARIABLES.mysqlUrl];
+    const [there, missing] =
+      endpoints === undefined
+        ? [GIVEN_VARIABLES.mysqlUrl, GIVEN_VARIABLES.endpoints]
+        : [GIVEN_VARIABLES.endpoints, GIVEN_VARIABLES.mysqlUrl];
     throw new StackError(`${there} is set but ${missing} is not: a stack is both`);
   }
   const namesrv = read(GIVEN_VARIABLES.namesrv);
@@ -30,16 +37,20 @@ export function givenAddresses(env: Readonly<Record<string, string | undefined>>
   return { endpoints, mysqlUrl, namesrv };
 }
 
+/** Lines pasted from a stack that has long been taken down are the usual reason. */
+const ELSE = `unset ${Object.values(GIVEN_VARIABLES).join(' ')} to have one started here`;
+
 /** Uses a stack that is there: asks it, creates what is missing if its name server is named, starts and ends nothing. */
 export async function useGivenStack(given: GivenAddresses, topics: readonly StackTopic[], groups: readonly StackGroup[]): Promise<Stack> {
   const { endpoints, mysqlUrl, namesrv } = given;
   try {
     await ensureDatabase(mysqlUrl);
   } catch (cause) {
-    throw new StackError(`the database named by ${GIVEN_VARIABLES.mysqlUrl} gave no answer: ${messageOf(cause)}`, { cause });
+    throw new StackError(`the database named by ${GIVEN_VARIABLES.mysqlUrl} gave no answer: ${messageOf(cause)}; ${ELSE}`, { cause });
   }
   if (namesrv === undefined) {
-    if (topics.length + groups.length > 0) throw new StackError(`topics and groups can only be created with ${GIVEN_VARIABLES.namesrv} set`);
+    if (topics.length + groups.length > 0)
+      throw new StackError(`topics and groups can only be created with ${GIVEN_VARIABLES.namesrv} set`);
   } else {
     const admin = rocketmqAdmin({ namesrv });
     try {
@@ -48,7 +59,9 @@ export async function useGivenStack(given: GivenAddresses, topics: readonly Stac
       for (const { name, retryMaxTimes } of groups) await admin.createGroup(name, { retryMaxTimes });
       await sendProbeMessage(endpoints, PROBE_TOPIC, 5000);
     } catch (cause) {
-      throw new StackError(`the broker named by ${GIVEN_VARIABLES.endpoints} took no probe message: ${messageOf(cause)}`, { cause });
+      throw new StackError(`the broker named by ${GIVEN_VARIABLES.endpoints} took no probe message: ${messageOf(cause)}; ${ELSE}`, {
+        cause,
+      });
     } finally {
       admin.close();
     }

@@ -43,9 +43,8 @@ function unary(endpoints: string, path: string, request: Buffer, timeoutMs: numb
     const chunks: Buffer[] = [];
     let failure: string | undefined;
     // A refusal without a body comes as headers only, otherwise the status is in the trailers.
-    const readGrpcStatus = (headers: Record<string, unknown>): void => {
-      const status = headers['grpc-status'];
-      if (status !== undefined && status !== '0') failure = `gRPC status ${String(status)}: ${String(headers['grpc-message'] ?? '')}`;
+    const readGrpcStatus = ({ 'grpc-status': status, 'grpc-message': message }: Record<string, unknown>): void => {
+      if (typeof status === 'string' && status !== '0') failure = `gRPC status ${status}: ${typeof message === 'string' ? message : ''}`;
     };
     stream.on('response', readGrpcStatus);
     stream.on('trailers', readGrpcStatus);
@@ -66,7 +65,13 @@ function unary(endpoints: string, path: string, request: Buffer, timeoutMs: numb
 function encodeSendRequest(topic: string): Buffer {
   const now = BigInt(Date.now());
   const bornAt = Buffer.concat([number(1, now / 1000n), number(2, (now % 1000n) * 1_000_000n)]);
-  const systemProperties = Buffer.concat([bytes(3, Buffer.from(randomUUID())), number(5, IDENTITY), number(6, NORMAL), bytes(7, bornAt), bytes(8, Buffer.from('127.0.0.1'))]);
+  const systemProperties = Buffer.concat([
+    bytes(3, Buffer.from(randomUUID())),
+    number(5, IDENTITY),
+    number(6, NORMAL),
+    bytes(7, bornAt),
+    bytes(8, Buffer.from('127.0.0.1')),
+  ]);
   const message = Buffer.concat([bytes(1, bytes(2, Buffer.from(topic))), bytes(3, systemProperties), bytes(4, Buffer.from('probe'))]);
   return bytes(1, message);
 }
@@ -81,7 +86,8 @@ function varint(value: bigint): Buffer {
   return Buffer.from([...out, Number(rest)]);
 }
 const number = (field: number, value: bigint | number): Buffer => Buffer.concat([varint(BigInt(field << 3)), varint(BigInt(value))]);
-const bytes = (field: number, value: Buffer): Buffer => Buffer.concat([varint(BigInt((field << 3) | 2)), varint(BigInt(value.length)), value]);
+const bytes = (field: number, value: Buffer): Buffer =>
+  Buffer.concat([varint(BigInt((field << 3) | 2)), varint(BigInt(value.length)), value]);
 
 /** `Status { code = 1; message = 2 }`, field 1 of every response. Fields before it do not exist. */
 function readStatus(answer: Buffer): { code: number; message: string } {

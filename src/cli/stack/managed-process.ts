@@ -29,6 +29,8 @@ export type ManagedProcessOptions = {
   readonly cwd: string;
   /** Standard output and error are appended here. */
   readonly logFile: string;
+  /** Done before each start of a process that does not run, for example to lay out its data folder. */
+  readonly prepare?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /** Resolves when the server can be used; called again and again until it does. */
   readonly isUsable: (signal: AbortSignal | undefined) => Promise<void>;
   readonly startTimeoutMs: number;
@@ -95,11 +97,18 @@ export function managedProcess(options: ManagedProcessOptions): ManagedProcess {
 
   const start = async (signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
-    if (!child) launch();
+    if (!child) {
+      await options.prepare?.(signal);
+      launch();
+    }
     const ended = new AbortController();
     void exited.then(() => ended.abort(new StackError(`${name} ${lastExit} before it was usable; ${logTail(logFile)}`)));
     const either = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;
-    await waitUntil(options.isUsable, { what: `${name} to be usable (log: ${logFile})`, timeoutMs: options.startTimeoutMs, signal: either });
+    await waitUntil(options.isUsable, {
+      what: `${name} to be usable (log: ${logFile})`,
+      timeoutMs: options.startTimeoutMs,
+      signal: either,
+    });
   };
 
   return {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { runAfterOurDeath } from './lifeline.ts';
 import { managedProcess, type ManagedProcess } from './managed-process.ts';
 import { ensureDatabase } from './mysql-probe.ts';
 import { dockerFile } from './project-files.ts';
@@ -24,7 +25,7 @@ export type MariadbOptions = {
 export function mariadbProcess(options: MariadbOptions): ManagedProcess {
   const { home, dataDir, port, url } = options;
   const settings = parseProperties(readFileSync(dockerFile('mysql', 'my.cnf'), 'utf8'));
-  const server = managedProcess({
+  return managedProcess({
     name: 'mariadb',
     command: join(home, 'bin', 'mariadbd'),
     args: [
@@ -44,18 +45,14 @@ export function mariadbProcess(options: MariadbOptions): ManagedProcess {
     ],
     cwd: home,
     logFile: options.logFile,
+    prepare: async (signal) => {
+      if (!existsSync(join(dataDir, 'mysql'))) await install(home, dataDir, signal);
+    },
     isUsable: () => ensureDatabase(url, 2000),
     startTimeoutMs: 60_000,
     stopTimeoutMs: options.stopTimeoutMs,
     onStart: options.onStart,
     onUnexpectedExit: options.onUnexpectedExit,
-  });
-  const { start } = server;
-  return Object.defineProperty(server, 'start', {
-    value: async (signal?: AbortSignal) => {
-      if (!existsSync(join(dataDir, 'mysql'))) await install(home, dataDir, signal);
-      await start(signal);
-    },
   });
 }
 
@@ -66,15 +63,27 @@ async function install(home: string, dataDir: string, signal: AbortSignal | unde
   rmSync(dataDir, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
   const program = join(home, 'scripts', 'mariadb-install-db');
-  const args = ['--no-defaults', `--basedir=${home}`, `--datadir=${draft}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--innodb-log-file-size=32M', ...asRoot()];
+  const args = [
+    '--no-defaults',
+    `--basedir=${home}`,
+    `--datadir=${draft}`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+    '--skip-name-resolve',
+    '--innodb-log-file-size=32M',
+    ...asRoot(),
+  ];
   const output: Buffer[] = [];
-  const installer = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A shell script: only its process group is all of it.
+  const installer = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const callOff = installer.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -${installer.pid}`);
   for (const stream of [installer.stdout, installer.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk));
   const failure = await new Promise<string | undefined>((resolve) => {
     installer.once('error', (error) => resolve(error.message));
     installer.once('close', (code) => resolve(code === 0 ? undefined : `code ${code}`));
   });
-  // It runs for a second: letting it finish is simpler than hunting its grandchildren.
+  callOff?.();
+  // It runs for a second: letting it finish is simpler than ending it halfway.
   signal?.throwIfAborted();
   if (failure !== undefined) throw new StackError(`${program} failed: ${failure}\n${Buffer.concat(output).toString().slice(-1500)}`);
   renameSync(draft, dataDir);

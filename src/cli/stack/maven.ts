@@ -12,16 +12,21 @@ export type MavenRun = {
   readonly what: string;
   /** The plugin's goal and its arguments. */
   readonly goal: readonly string[];
+  /**
+   * An empty folder to work in. Maven takes a pom.xml it finds in its working directory for the project, and the plugin
+   * keeps markers under `target/` there: one that says "unpacked already" would have it unpack nothing.
+   */
+  readonly cwd: string;
   readonly onProgress?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 /** Runs Maven and resolves when it succeeded. Reports at most once a second. Aborting ends Maven; what it has, it keeps. */
-export async function downloadWithMaven({ what, goal, onProgress, signal }: MavenRun): Promise<void> {
+export async function downloadWithMaven({ what, goal, cwd, onProgress, signal }: MavenRun): Promise<void> {
   signal?.throwIfAborted();
   const [name, ...rest] = goal;
   onProgress?.(`${what}: asking Maven`);
-  const maven = spawn('mvn', ['-B', `${PLUGIN}:${name}`, ...rest], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const maven = spawn('mvn', ['-B', `${PLUGIN}:${name}`, ...rest], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd });
   const callOff = maven.pid === undefined ? undefined : runAfterOurDeath(`kill -9 -${maven.pid}`);
   const abort = (): void => {
     if (maven.pid !== undefined) process.kill(-maven.pid, 'SIGKILL');
@@ -41,7 +46,8 @@ export async function downloadWithMaven({ what, goal, onProgress, signal }: Mave
       maven.once('close', (code, killedBy) => resolve(code === 0 ? undefined : `ended with ${killedBy ?? `code ${code}`}`));
     });
     signal?.throwIfAborted();
-    if (outcome !== undefined) throw new StackError(`Maven could not fetch ${what}: ${outcome}; what it has got is kept, so try again.\n${tail.join('\n')}`);
+    if (outcome !== undefined)
+      throw new StackError(`Maven could not fetch ${what}: ${outcome}; what it has got is kept, so try again.\n${tail.join('\n')}`);
   } finally {
     signal?.removeEventListener('abort', abort);
     callOff?.();
@@ -49,7 +55,11 @@ export async function downloadWithMaven({ what, goal, onProgress, signal }: Mave
 }
 
 /** Counts "Downloaded from central: …/x.jar (1.2 MB at …)" lines. */
-export function createProgress(what: string, report: ((line: string) => void) | undefined, now: () => number = () => performance.now()): (line: string) => void {
+export function createProgress(
+  what: string,
+  report: ((line: string) => void) | undefined,
+  now: () => number = () => performance.now(),
+): (line: string) => void {
   let files = 0;
   let bytes = 0;
   let reportedAt = Number.NEGATIVE_INFINITY;

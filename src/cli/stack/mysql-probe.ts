@@ -20,7 +20,8 @@ export function splitDatabase(url: string): { server: string; database: string }
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const database = decodeURIComponent(parsed?.pathname.slice(1) ?? '');
   // The password may be in there: the message must not repeat the URL.
-  if (parsed?.protocol !== 'mysql:' || !/^[\w$-]{1,64}$/.test(database)) throw new RangeError('a MySQL URL must look like mysql://user:password@host:port/database');
+  if (parsed?.protocol !== 'mysql:' || !/^[\w$-]{1,64}$/.test(database))
+    throw new RangeError('a MySQL URL must look like mysql://user:password@host:port/database');
   parsed.pathname = '/';
   return { server: parsed.href, database };
 }

@@ -49,7 +49,7 @@ export type NativeStack = {
   readonly broker: ManagedProcess;
   readonly database: ManagedProcess;
   /** Ends everything. Idempotent. In `production` the database is asked to end in order; everything else is killed, which loses nothing. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
 /**
@@ -58,7 +58,7 @@ export type NativeStack = {
  */
 export async function startNativeStack(options: NativeStackOptions): Promise<NativeStack> {
   const { profile, topics, groups, onProgress, signal } = options;
-  if (!STACK_PROFILES.includes(profile)) throw new RangeError(`profile must be one of ${STACK_PROFILES.join(', ')}, got ${String(profile)}`);
+  if (!STACK_PROFILES.includes(profile)) throw new RangeError(`profile must be one of ${STACK_PROFILES.join(', ')}, got ${profile}`);
   // The JVM and MariaDB run in folders of their own: relative paths would point elsewhere.
   const cacheDir = resolve(options.cacheDir);
   const dataDir = resolve(options.dataDir);

@@ -3,12 +3,20 @@ import { hasArtifacts, mariadbArtifact } from './artifacts.ts';
 import { StackError } from './stack-error.ts';
 
 /** What a native stack finds on this machine. */
-export type NativeTools = { readonly hasJava: boolean; readonly hasMaven: boolean; readonly hasArtifacts: boolean; readonly hasMariadbBuild: boolean };
+export type NativeTools = {
+  readonly hasJava: boolean;
+  readonly hasMaven: boolean;
+  readonly hasArtifacts: boolean;
+  readonly hasMariadbBuild: boolean;
+};
 
 /** Why the native stack cannot run here, as the second half of a sentence; `undefined` when it can. Maven is only needed until everything is in the cache. */
 export function whyNoNativeStack(tools: NativeTools): string | undefined {
   if (!tools.hasMariadbBuild) return `there is no MariaDB build for ${process.platform} ${process.arch} on Maven Central`;
-  const missing = [...(tools.hasJava ? [] : ['a JDK, 17 or newer (java)']), ...(tools.hasMaven || tools.hasArtifacts ? [] : ['Maven (mvn)'])];
+  const missing = [
+    ...(tools.hasJava ? [] : ['a JDK, 17 or newer (java)']),
+    ...(tools.hasMaven || tools.hasArtifacts ? [] : ['Maven (mvn)']),
+  ];
   return missing.length === 0 ? undefined : `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed`;
 }
 
@@ -19,7 +27,10 @@ export const WHAT_TO_INSTALL =
 /** Looks at this machine. About 0.2 s. */
 export async function findNativeTools(cacheDir: string): Promise<NativeTools> {
   const isCached = hasArtifacts(cacheDir);
-  const [hasJava, hasMaven] = await Promise.all([canRun('java', ['-version'], 15_000), isCached ? false : canRun('mvn', ['--version'], 30_000)]);
+  const [hasJava, hasMaven] = await Promise.all([
+    canRun('java', ['-version'], 15_000),
+    isCached ? false : canRun('mvn', ['--version'], 30_000),
+  ]);
   return { hasJava, hasMaven, hasArtifacts: isCached, hasMariadbBuild: mariadbArtifact() !== undefined };
 }
 

@@ -6,7 +6,7 @@ export function parseProperties(text: string): Properties {
   const found: Record<string, string> = {};
   for (const raw of text.split('\n')) {
     const line = raw.trim();
-    if (line === '' || /^[#;!\[]/.test(line)) continue;
+    if (line === '' || /^[#;![]/.test(line)) continue;
     const at = line.indexOf('=');
     const key = (at < 0 ? line : line.slice(0, at)).trim();
     found[key] = at < 0 ? 'ON' : line.slice(at + 1).trim();

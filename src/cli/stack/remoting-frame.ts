@@ -28,7 +28,15 @@ const MAX_FRAME_BYTES = 16_777_216;
 export function encodeRequest(request: RemotingRequest): Buffer {
   const { code, opaque, fields } = request;
   const header = Buffer.from(
-    JSON.stringify({ code, language: 'OTHER', version: PROTOCOL_VERSION, opaque, flag: 0, serializeTypeCurrentRPC: 'JSON', extFields: fields }),
+    JSON.stringify({
+      code,
+      language: 'OTHER',
+      version: PROTOCOL_VERSION,
+      opaque,
+      flag: 0,
+      serializeTypeCurrentRPC: 'JSON',
+      extFields: fields,
+    }),
   );
   const body = request.body ?? Buffer.alloc(0);
   const lengths = Buffer.alloc(8);
@@ -65,10 +73,20 @@ function decodeFrame(frame: Buffer): RemotingResponse {
     remark?: string;
     extFields?: Record<string, string>;
   };
-  return { code: header.code, opaque: header.opaque, remark: header.remark, fields: header.extFields ?? {}, body: frame.subarray(4 + headerLength) };
+  return {
+    code: header.code,
+    opaque: header.opaque,
+    remark: header.remark,
+    fields: header.extFields ?? {},
+    body: frame.subarray(4 + headerLength),
+  };
 }
 
 /** JSON as fastjson writes it: map keys that are numbers stand without quotes. */
 export function parseFastjson(text: string): unknown {
-  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|([{,]\s*)(-?\d+)(\s*:)/g, (match, before, key, after) => (key === undefined ? match : `${before}"${key}"${after}`)));
+  return JSON.parse(
+    text.replace(/"(?:[^"\\]|\\.)*"|([{,]\s*)(-?\d+)(\s*:)/g, (match, before, key, after) =>
+      key === undefined ? match : `${before}"${key}"${after}`,
+    ),
+  );
 }

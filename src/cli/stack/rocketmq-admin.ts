@@ -8,7 +8,9 @@ export type TopicType = 'TRANSACTION' | 'NORMAL' | 'DELAY' | 'FIFO';
 export const TOPIC_TYPES: readonly TopicType[] = ['TRANSACTION', 'NORMAL', 'DELAY', 'FIFO'];
 
 /** Where a topic lives, as the name server tells it. */
-export type TopicRoute = { readonly brokers: readonly { readonly name: string; readonly readQueues: number; readonly writeQueues: number }[] };
+type TopicRoute = {
+  readonly brokers: readonly { readonly name: string; readonly readQueues: number; readonly writeQueues: number }[];
+};
 
 /**
  * What `mqadmin` does, without a JVM per command: milliseconds each. Speaks to the name server and, at the addresses it
@@ -42,7 +44,17 @@ export type RocketmqAdmin = {
 export type RocketmqAdminOptions = { readonly namesrv: string; /** Default 5000. */ readonly requestTimeoutMs?: number };
 
 /** From `RequestCode` and `ResponseCode` of RocketMQ 5.4.0. */
-const CODE = { createTopic: 17, updateConfig: 25, readConfig: 26, maxOffset: 30, route: 105, cluster: 106, createGroup: 200, deleteTopicInBroker: 215, deleteTopicInNamesrv: 216 };
+const CODE = {
+  createTopic: 17,
+  updateConfig: 25,
+  readConfig: 26,
+  maxOffset: 30,
+  route: 105,
+  cluster: 106,
+  createGroup: 200,
+  deleteTopicInBroker: 215,
+  deleteTopicInNamesrv: 216,
+};
 const TOPIC_NOT_EXIST = 17;
 const READ_AND_WRITE = '6';
 /** Registration is pushed by the broker at once; more than this means that it cannot reach the name server. */
@@ -62,7 +74,8 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
   };
   const demand = async (address: string, call: RemotingCall): Promise<RemotingResponse> => {
     const response = await ask(address, call);
-    if (response.code !== 0) throw new StackError(`could not ${call.purpose}: ${address} answered ${response.code}: ${response.remark ?? 'without a reason'}`);
+    if (response.code !== 0)
+      throw new StackError(`could not ${call.purpose}: ${address} answered ${response.code}: ${response.remark ?? 'without a reason'}`);
     return response;
   };
 
@@ -78,7 +91,8 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
   };
   const someMasters = async (): Promise<Master[]> => {
     const found = await masters();
-    if (found.length === 0) throw new StackError(`the name server ${namesrv} knows no broker: none is running, or it has not announced itself yet`);
+    if (found.length === 0)
+      throw new StackError(`the name server ${namesrv} knows no broker: none is running, or it has not announced itself yet`);
     return found;
   };
 
@@ -86,9 +100,14 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     const purpose = `look up topic ${name}`;
     const response = await ask(namesrv, { purpose, code: CODE.route, fields: { topic: name, acceptStandardJsonOnly: 'true' } });
     if (response.code === TOPIC_NOT_EXIST) return undefined;
-    if (response.code !== 0) throw new StackError(`could not ${purpose}: ${namesrv} answered ${response.code}: ${response.remark ?? 'without a reason'}`);
-    const { queueDatas } = parseFastjson(response.body.toString()) as { queueDatas: { brokerName: string; readQueueNums: number; writeQueueNums: number }[] };
-    return { brokers: queueDatas.map((queue) => ({ name: queue.brokerName, readQueues: queue.readQueueNums, writeQueues: queue.writeQueueNums })) };
+    if (response.code !== 0)
+      throw new StackError(`could not ${purpose}: ${namesrv} answered ${response.code}: ${response.remark ?? 'without a reason'}`);
+    const { queueDatas } = parseFastjson(response.body.toString()) as {
+      queueDatas: { brokerName: string; readQueueNums: number; writeQueueNums: number }[];
+    };
+    return {
+      brokers: queueDatas.map((queue) => ({ name: queue.brokerName, readQueues: queue.readQueueNums, writeQueues: queue.writeQueueNums })),
+    };
   };
 
   return {
@@ -96,8 +115,9 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     topicRoute,
 
     async createTopic(name, type, { queues = 4 } = {}) {
-      if (!TOPIC_TYPES.includes(type)) throw new RangeError(`type of topic ${name} must be one of ${TOPIC_TYPES.join(', ')}, got ${String(type)}`);
-      if (!Number.isSafeInteger(queues) || queues < 1) throw new RangeError(`queues of topic ${name} must be a whole number from 1, got ${queues}`);
+      if (!TOPIC_TYPES.includes(type)) throw new RangeError(`type of topic ${name} must be one of ${TOPIC_TYPES.join(', ')}, got ${type}`);
+      if (!Number.isSafeInteger(queues) || queues < 1)
+        throw new RangeError(`queues of topic ${name} must be a whole number from 1, got ${queues}`);
       const on = await someMasters();
       const fields = {
         topic: name,
@@ -114,7 +134,8 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
       for (const { address } of on) await demand(address, { purpose: `create topic ${name}`, code: CODE.createTopic, fields });
       await waitUntil(
         async () => {
-          const routed = (await topicRoute(name))?.brokers.filter((broker) => broker.writeQueues === queues).map((broker) => broker.name) ?? [];
+          const routed =
+            (await topicRoute(name))?.brokers.filter((broker) => broker.writeQueues === queues).map((broker) => broker.name) ?? [];
           const missing = on.filter((master) => !routed.includes(master.name));
           if (missing.length > 0) throw new Error(`not yet announced by ${missing.map((master) => master.name).join(', ')}`);
         },
@@ -124,16 +145,25 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
 
     async deleteTopic(name) {
       const on = await someMasters();
-      for (const { address } of on) await demand(address, { purpose: `delete topic ${name}`, code: CODE.deleteTopicInBroker, fields: { topic: name } });
+      for (const { address } of on)
+        await demand(address, { purpose: `delete topic ${name}`, code: CODE.deleteTopicInBroker, fields: { topic: name } });
       for (const cluster of new Set(on.map((master) => master.cluster))) {
-        await demand(namesrv, { purpose: `delete topic ${name}`, code: CODE.deleteTopicInNamesrv, fields: { topic: name, clusterName: cluster } });
+        await demand(namesrv, {
+          purpose: `delete topic ${name}`,
+          code: CODE.deleteTopicInNamesrv,
+          fields: { topic: name, clusterName: cluster },
+        });
       }
     },
 
     async createGroup(name, { retryMaxTimes }) {
-      if (!Number.isSafeInteger(retryMaxTimes) || retryMaxTimes < 0) throw new RangeError(`retryMaxTimes of group ${name} must be a whole number from 0, got ${retryMaxTimes}`);
-      const body = Buffer.from(JSON.stringify({ groupName: name, retryMaxTimes, retryQueueNums: 1, consumeEnable: true, consumeBroadcastEnable: true }));
-      for (const { address } of await someMasters()) await demand(address, { purpose: `create group ${name}`, code: CODE.createGroup, body });
+      if (!Number.isSafeInteger(retryMaxTimes) || retryMaxTimes < 0)
+        throw new RangeError(`retryMaxTimes of group ${name} must be a whole number from 0, got ${retryMaxTimes}`);
+      const body = Buffer.from(
+        JSON.stringify({ groupName: name, retryMaxTimes, retryQueueNums: 1, consumeEnable: true, consumeBroadcastEnable: true }),
+      );
+      for (const { address } of await someMasters())
+        await demand(address, { purpose: `create group ${name}`, code: CODE.createGroup, body });
     },
 
     async maxOffset(topic) {
@@ -142,7 +172,11 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
       for (const broker of (await topicRoute(topic))?.brokers ?? []) {
         for (let queueId = 0; queueId < broker.readQueues; queueId += 1) {
           const fields = { topic, queueId: String(queueId), committed: 'true' };
-          const response = await demand(byName.get(broker.name) ?? '', { purpose: `read the offset of topic ${topic}`, code: CODE.maxOffset, fields });
+          const response = await demand(byName.get(broker.name) ?? '', {
+            purpose: `read the offset of topic ${topic}`,
+            code: CODE.maxOffset,
+            fields,
+          });
           sum += Number(response.fields['offset']);
         }
       }
@@ -152,14 +186,21 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     async brokerConfig(key) {
       const [master] = await someMasters();
       const response = await demand(master!.address, { purpose: `read the broker setting ${key}`, code: CODE.readConfig });
-      const line = response.body.toString().split('\n').find((candidate) => candidate.startsWith(`${key}=`));
+      const line = response.body
+        .toString()
+        .split('\n')
+        .find((candidate) => candidate.startsWith(`${key}=`));
       if (line === undefined) throw new StackError(`the broker ${master!.address} has no setting ${key}`);
       return line.slice(key.length + 1).trim();
     },
 
     async setBrokerConfig(key, value) {
       for (const { address } of await someMasters()) {
-        await demand(address, { purpose: `set the broker setting ${key} to ${value}`, code: CODE.updateConfig, body: Buffer.from(`${key}=${value}\n`) });
+        await demand(address, {
+          purpose: `set the broker setting ${key} to ${value}`,
+          code: CODE.updateConfig,
+          body: Buffer.from(`${key}=${value}\n`),
+        });
       }
     },
 
@@ -167,7 +208,11 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
 
     async announceBroker(brokerAddress) {
       // The one setting whose change makes the broker register all its topics at once (AdminBrokerProcessor.updateBrokerConfig).
-      await demand(brokerAddress, { purpose: 'announce the broker', code: CODE.updateConfig, body: Buffer.from(`brokerPermission=${READ_AND_WRITE}\n`) });
+      await demand(brokerAddress, {
+        purpose: 'announce the broker',
+        code: CODE.updateConfig,
+        body: Buffer.from(`brokerPermission=${READ_AND_WRITE}\n`),
+      });
     },
 
     close() {

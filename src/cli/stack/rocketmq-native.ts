@@ -35,7 +35,13 @@ export function rocketmqProcesses(options: RocketmqOptions): { namesrv: ManagedP
   const brokerConf = file('broker.conf', formatProperties(brokerSettings(options, ports, '127.0.0.1')));
   const proxyConf = file('rmq-proxy.json', `${JSON.stringify(proxySettings(options.profile, ports), null, 2)}\n`);
 
-  const java = (name: string, logback: string, memory: readonly string[], main: readonly string[], isUsable: () => Promise<void>): ManagedProcess =>
+  const java = (
+    name: string,
+    logback: string,
+    memory: readonly string[],
+    main: readonly string[],
+    isUsable: () => Promise<void>,
+  ): ManagedProcess =>
     managedProcess({
       name,
       command: 'java',
@@ -63,7 +69,10 @@ export function rocketmqProcesses(options: RocketmqOptions): { namesrv: ManagedP
       onUnexpectedExit: options.onUnexpectedExit,
     });
 
-  const brokerMemory = options.profile === 'test' ? ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=256m'] : ['-Xms1g', '-Xmx1g', '-XX:MaxDirectMemorySize=1g'];
+  const brokerMemory =
+    options.profile === 'test'
+      ? ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=256m']
+      : ['-Xms1g', '-Xmx1g', '-XX:MaxDirectMemorySize=1g'];
   const broker = java(
     'broker',
     'rmq.proxy.logback.xml',
@@ -75,14 +84,23 @@ export function rocketmqProcesses(options: RocketmqOptions): { namesrv: ManagedP
       await passProbe(`127.0.0.1:${ports.grpc}`, admin);
     },
   );
-  const namesrv = java('namesrv', 'rmq.namesrv.logback.xml', ['-Xms32m', '-Xmx96m'], ['org.apache.rocketmq.namesrv.NamesrvStartup', '-c', namesrvConf], async () => {
-    const known = await admin.brokers();
-    if (known.length > 0 || !broker.running) return;
-    // After a restart it knows nobody until the broker's next turn, up to 10 s: have it announced now. A broker that does
-    // not answer is itself still starting, and announces itself when it is done.
-    const isAnswering = await admin.announceBroker(`127.0.0.1:${ports.broker}`).then(() => true, () => false);
-    if (isAnswering) throw new Error('it knows no broker yet');
-  });
+  const namesrv = java(
+    'namesrv',
+    'rmq.namesrv.logback.xml',
+    ['-Xms32m', '-Xmx96m'],
+    ['org.apache.rocketmq.namesrv.NamesrvStartup', '-c', namesrvConf],
+    async () => {
+      const known = await admin.brokers();
+      if (known.length > 0 || !broker.running) return;
+      // After a restart it knows nobody until the broker's next turn, up to 10 s: have it announced now. A broker that does
+      // not answer is itself still starting, and announces itself when it is done.
+      const isAnswering = await admin.announceBroker(`127.0.0.1:${ports.broker}`).then(
+        () => true,
+        () => false,
+      );
+      if (isAnswering) throw new Error('it knows no broker yet');
+    },
+  );
   return { namesrv, broker };
 }
 

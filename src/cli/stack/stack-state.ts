@@ -7,7 +7,7 @@ import type { StackKind } from './stack.ts';
 import type { StackProfile } from './rocketmq-profile.ts';
 
 /** A server the supervisor started. */
-export type RecordedProcess = ProcessIdentity & { readonly name: string };
+type RecordedProcess = ProcessIdentity & { readonly name: string };
 
 /** What is known about the stack of `up`, from its first process to `down`. */
 export type StackState = {
@@ -31,13 +31,26 @@ export type StackState = {
 };
 
 /** Folder of one named stack. */
-export type StackFolder = { readonly dir: string; readonly stateFile: string; readonly lockFile: string; readonly logFile: string; readonly dataDir: string };
+export type StackFolder = {
+  readonly dir: string;
+  readonly stateFile: string;
+  readonly lockFile: string;
+  readonly logFile: string;
+  readonly dataDir: string;
+};
 
 /** Where the stack `name` is recorded. Throws `RangeError` on a name that could leave the folder. */
 export function stackFolder(cacheDir: string, name: string): StackFolder {
-  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name)) throw new RangeError(`the name of a stack must be 1–31 of a–z, 0–9 and -, got ${JSON.stringify(name)}`);
+  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name))
+    throw new RangeError(`the name of a stack must be 1–31 of a–z, 0–9 and -, got ${JSON.stringify(name)}`);
   const dir = join(cacheDir, 'stack', name);
-  return { dir, stateFile: join(dir, 'state.json'), lockFile: join(dir, 'lock'), logFile: join(dir, 'supervisor.log'), dataDir: join(dir, 'data') };
+  return {
+    dir,
+    stateFile: join(dir, 'state.json'),
+    lockFile: join(dir, 'lock'),
+    logFile: join(dir, 'supervisor.log'),
+    dataDir: join(dir, 'data'),
+  };
 }
 
 /** `undefined` when there is none, or none that can be read: an unreadable one proves nothing and ends nobody. */

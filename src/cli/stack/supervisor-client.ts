@@ -35,7 +35,9 @@ export async function stackUp(options: UpOptions): Promise<UpResult> {
   );
   try {
     const found = readState(folder.stateFile);
-    if (found && isUsable(found)) {
+    // A stack named by other addresses than now is not the one that is asked for, and nothing of it is ours to keep.
+    const isOther = found?.kind === 'given' && (found.endpoints !== options.given?.endpoints || found.mysqlUrl !== options.given?.mysqlUrl);
+    if (found && isUsable(found) && !isOther) {
       await extend(found, options);
       return { state: found, isNew: false };
     }
@@ -87,10 +89,13 @@ async function clear(state: StackState, folder: StackFolder, onProgress: ((line:
 
 /** Creates the topics and groups that this `up` names on a stack that is already there. */
 async function extend(state: StackState, options: UpOptions): Promise<void> {
-  if (state.profile !== options.profile) throw new StackError(`a stack with profile ${state.profile} is up, ${options.profile} was asked for: take it down first`);
-  if (options.kind !== 'auto' && state.kind !== options.kind) throw new StackError(`a ${state.kind} stack is up, --${options.kind} was asked for: take it down first`);
+  if (state.profile !== options.profile)
+    throw new StackError(`a stack with profile ${state.profile} is up, ${options.profile} was asked for: take it down first`);
+  if (options.kind !== 'auto' && state.kind !== options.kind)
+    throw new StackError(`a ${state.kind} stack is up, --${options.kind} was asked for: take it down first`);
   if (options.topics.length + options.groups.length === 0) return;
-  if (state.namesrvAddress === undefined) throw new StackError('the stack that is up has no known name server: topics and groups cannot be created on it');
+  if (state.namesrvAddress === undefined)
+    throw new StackError('the stack that is up has no known name server: topics and groups cannot be created on it');
   const admin = rocketmqAdmin({ namesrv: state.namesrvAddress });
   try {
     for (const { name, type } of options.topics) await admin.createTopic(name, type);
@@ -100,11 +105,19 @@ async function extend(state: StackState, options: UpOptions): Promise<void> {
   }
 }
 
-async function launch(job: SupervisorJob, folder: StackFolder, onProgress: ((line: string) => void) | undefined, signal: AbortSignal | undefined): Promise<StackState> {
+async function launch(
+  job: SupervisorJob,
+  folder: StackFolder,
+  onProgress: ((line: string) => void) | undefined,
+  signal: AbortSignal | undefined,
+): Promise<StackState> {
   signal?.throwIfAborted();
   mkdirSync(folder.dir, { recursive: true });
   const log = openSync(folder.logFile, 'w');
-  const supervisor = spawn(process.execPath, [siblingModule('supervisor'), JSON.stringify(job)], { stdio: ['ignore', log, log, 'ipc'], detached: true });
+  const supervisor = spawn(process.execPath, [siblingModule('supervisor'), JSON.stringify(job)], {
+    stdio: ['ignore', log, log, 'ipc'],
+    detached: true,
+  });
   closeSync(log);
   const ended = new Promise<string>((resolve) => {
     supervisor.once('error', (error) => resolve(error.message));

@@ -15,7 +15,7 @@ import { messageOf } from './wait-until.ts';
 async function supervise(job: SupervisorJob): Promise<void> {
   const folder = stackFolder(job.cacheDir, job.name);
   const startedAt = performance.now();
-  const log = (line: string): void => console.log(`${new Date().toISOString()} ${line}`);
+  const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   const tell = (message: SupervisorMessage): void => {
     if (process.connected) process.send?.(message);
   };
@@ -109,7 +109,7 @@ async function supervise(job: SupervisorJob): Promise<void> {
 
 const job = process.argv[2];
 if (job === undefined || !process.connected) {
-  console.error('this is run by `checkback stack up`');
+  process.stderr.write('this is run by `checkback stack up`\n');
   process.exit(2);
 }
 await supervise(JSON.parse(job) as SupervisorJob);

@@ -30,7 +30,9 @@ describe('The shared test stack', () => {
 
   test('refuses what the broker refuses, in its own words', async () => {
     const { admin } = useStack();
-    await expect(admin.createTopic('a topic with spaces', 'NORMAL')).rejects.toThrow(/could not create topic a topic with spaces: .*answered \d+: .*illegal/);
+    await expect(admin.createTopic('a topic with spaces', 'NORMAL')).rejects.toThrow(
+      /could not create topic a topic with spaces: .*answered \d+: .*illegal/,
+    );
     await expect(admin.createTopic('x', 'MIXED' as never)).rejects.toThrow(/type of topic x must be one of TRANSACTION.*got MIXED/);
     await expect(admin.brokerConfig('transactionTimeout')).rejects.toThrow(/has no setting transactionTimeout/);
   });

@@ -1,0 +1,79 @@
+import { CompiledQuery } from 'kysely';
+import type { Resolution } from '../broker/transactional-producer.ts';
+import { isDuplicateKey, isLockedByOthers } from './mysql-error.ts';
+import type { AnyKysely } from './reserved-connection.ts';
+import type { ServerFlavour } from './server-checks.ts';
+import type { SidePool } from './side-pool.ts';
+
+const COMMITTED = 1;
+const ROLLED_BACK = 0;
+
+/**
+ * A transaction that is older than this when it writes its marker is refused: the marker that a check-back wrote against
+ * it may have been purged by then. No local transaction takes an hour; no purge is that young.
+ */
+export const MARKER_HORIZON_MS = 3_600_000;
+
+/** Another transaction id than ours cannot be in the way: so whoever holds it has decided ROLLBACK. */
+export class AlreadySettledError extends Error {}
+
+/**
+ * Writes the marker inside the business transaction. On the database's clock, and in one statement, so that a producer
+ * that was stopped for days between its half message and this cannot slip in behind the purge.
+ */
+export async function writeMarker(transaction: AnyKysely, transactionId: string): Promise<void> {
+  const text = `insert into transaction_marker (id, state) select ?, ${COMMITTED} from dual where unix_timestamp(now(3)) * 1000 - ? < ?`;
+  const insert = CompiledQuery.raw(text, [transactionId, timeOf(transactionId), MARKER_HORIZON_MS]);
+  const { numAffectedRows } = await transaction.executeQuery(insert).catch((error: unknown) => {
+    if (isDuplicateKey(error)) throw new AlreadySettledError('a check-back has already settled this transaction as rolled back', { cause: error });
+    throw error;
+  });
+  if (numAffectedRows !== 1n) throw new AlreadySettledError(`the transaction is older than ${MARKER_HORIZON_MS} ms; its marker may have been purged`);
+}
+
+/**
+ * Reads the marker; where there is none yet, writes ROLLED_BACK and answers what is read afterwards, never what was read
+ * first: between the two the business transaction may have committed.
+ */
+export async function checkMarker(side: SidePool, flavour: ServerFlavour, transactionId: string): Promise<Resolution> {
+  const read = async (): Promise<number | undefined> => {
+    const [row] = await side.query<{ state: number }>(`select state from transaction_marker where id = ? ${flavour.shareNowait}`, transactionId);
+    return row?.state;
+  };
+  try {
+    let state = await read();
+    if (state === undefined) {
+      await side.query(`insert into transaction_marker (id, state) values (?, ${ROLLED_BACK})`, transactionId).catch((error: unknown) => {
+        if (!isDuplicateKey(error)) throw error;
+      });
+      state = await read();
+    }
+    return state === COMMITTED ? 'COMMIT' : state === ROLLED_BACK ? 'ROLLBACK' : 'UNKNOWN';
+  } catch (error) {
+    if (isLockedByOthers(error)) return 'UNKNOWN';
+    throw error;
+  }
+}
+
+/** Removes markers older than `olderThanMs`, in batches of `batch`; returns how many. Refuses an age the broker could still ask about. */
+export async function purgeMarkers(side: Pick<SidePool, 'query'>, olderThanMs: number, batch = 1_000): Promise<number> {
+  let purged = 0;
+  for (;;) {
+    // A UUIDv7 begins with its time, so the primary key is also the order of age.
+    const before = uuidFloor(Date.now() - olderThanMs);
+    const ids = await side.query<{ id: string }>(`select id from transaction_marker where id < ? order by id limit ${batch}`, before);
+    if (ids.length === 0) return purged;
+    await side.query('delete from transaction_marker where id in (?)', ids.map(({ id }) => id));
+    purged += ids.length;
+  }
+}
+
+/** Milliseconds since the epoch in the first 48 bits of a UUIDv7 (RFC 9562, section 5.7). */
+function timeOf(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+}
+
+function uuidFloor(timeMs: number): string {
+  const hex = Math.max(0, timeMs).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}

@@ -1,0 +1,34 @@
+import { type CheckBack, type TransactionalProducer } from '../../src/broker/transactional-producer.ts';
+import type { OutgoingMessage } from '../../src/broker/message.ts';
+import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
+import type { RocketmqOptions } from '../../src/broker/rocketmq/options.ts';
+
+export const TOPIC = 'orders';
+
+export const outgoing = (topic = TOPIC): OutgoingMessage => ({
+  topic,
+  tag: 'placed',
+  keys: ['k1'],
+  properties: { 'checkback-tx': 'tx-1' },
+  body: Buffer.from('{}'),
+});
+
+/** Our adapter with short deadlines. */
+export function adapter(endpoints: string, options: Partial<RocketmqOptions> = {}) {
+  return rocketmq({ endpoints, requestTimeoutMs: 1_000, startTimeoutMs: 5_000, ...options });
+}
+
+export function startProducer(
+  endpoints: string,
+  { topics = [TOPIC], checkBack = async () => 'UNKNOWN', ...options }: Partial<RocketmqOptions> & { topics?: string[]; checkBack?: CheckBack } = {},
+): Promise<TransactionalProducer> {
+  return adapter(endpoints, options).startTransactionalProducer({ topics, checkBack });
+}
+
+/** What keeps this process alive now: timers and sockets, sorted. */
+export function activeResources(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => name === 'Timeout' || name.includes('TCP') || name.includes('TLS'))
+    .sort();
+}
