@@ -10,10 +10,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.int.test.ts', 'test/**/*.e2e.test.ts', '**/node_modules/**'],
+          exclude: ['test/**/*.int.test.ts', 'test/**/*.e2e.test.ts', 'test/package/**', '**/node_modules/**'],
           testTimeout: 60_000,
         },
       },
+      // Packs and installs the tarball: needs the package registry, and a minute.
+      { test: { name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
       { test: { ...onRealStack, name: 'int', include: ['test/**/*.int.test.ts'] } },
       // One file at a time: they share one broker on a small machine, and some of them kill it.
       { test: { ...onRealStack, name: 'e2e', include: ['test/**/*.e2e.test.ts'], fileParallelism: false } },

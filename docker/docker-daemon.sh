@@ -7,8 +7,7 @@
 #   docker/docker-daemon.sh stop                ends it; `stop --purge` removes its images as well
 #
 # Debian, as root. It changes neither the firewall nor IP forwarding: containers are reached through published ports, which
-# Docker's own user-space proxy serves; the other way, from a container to the world, there is none. Publish on 127.0.0.1,
-# and say so each time: with `dockerd --ip 127.0.0.1` Docker 20.10 takes each port twice and fails on the second.
+# Docker's own user-space proxy serves, on loopback alone. The other way, from a container to the world, there is none.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -79,7 +78,7 @@ start() {
     echo '{}' >"$run/daemon.json"
     # In a session of its own: Ctrl-C on the tests must not end the daemon under them.
     setsid dockerd --config-file "$run/daemon.json" --data-root "$data" --exec-root "$run/exec" --pidfile "$run/dockerd.pid" \
-      --host "$DOCKER_HOST" --cgroup-parent "$cgroup" --bridge "$bridge" \
+      --host "$DOCKER_HOST" --cgroup-parent "$cgroup" --bridge "$bridge" --ip 127.0.0.1 \
       --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$run/dockerd.log" 2>&1 </dev/null &
     local pid=$! tries
     for tries in $(seq 150); do

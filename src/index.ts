@@ -32,6 +32,8 @@ export type { OutgoingMessage, ReceivedMessage } from './broker/message.ts';
 export type { Consumer, Delivery } from './broker/consumer.ts';
 export type { CheckBack, CheckedHalfMessage, Resolution, SentHalfMessage, TransactionalBroker, TransactionalProducer } from './broker/transactional-producer.ts';
 export { mysqlTransactionDatabase } from './store/mysql-transaction-database.ts';
+export { purgeTransactionMarkers } from './store/transaction-marker.ts';
+export { mysqlExternalCallStore } from './store/mysql-external-call-store.ts';
 
 // Configuration of the `checkback` command.
 export { defineConfig } from './cli/define-config.ts';

@@ -43,6 +43,7 @@ describe('Errors', () => {
 
   it('never license a blind retry while the other side may have acted', () => {
     // A broker error is about receiving and acknowledging, which are repeatable by their nature.
-    for (const sample of samples) if (sample.acted !== 'no' && !(sample instanceof errors.BrokerError)) expect(sample.retryable, sample.name).toBe(false);
+    const licensed = samples.filter((sample) => sample.acted !== 'no' && sample.retryable && !(sample instanceof errors.BrokerError));
+    expect(licensed.map(({ name }) => name)).toEqual([]);
   });
 });

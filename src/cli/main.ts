@@ -4,6 +4,7 @@ import { ConfigurationError } from '../errors.ts';
 import { demoCommand } from './commands/demo.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { mockBankCommand } from './commands/mock-bank.ts';
+import { purgeCommand } from './commands/purge.ts';
 import { stackCommand } from './commands/stack.ts';
 import { workerCommand } from './commands/worker.ts';
 import { environment } from './config.ts';
@@ -26,7 +27,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
   )
   .exitOverride();
 
-for (const command of [demoCommand(), workerCommand(), migrateCommand(), stackCommand(environment), mockBankCommand()]) {
+for (const command of [demoCommand(), workerCommand(), migrateCommand(), purgeCommand(), stackCommand(environment), mockBankCommand()]) {
   program.addCommand(command.exitOverride());
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { CheckbackError } from '../errors.ts';
+import type { CheckbackError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExternalCall } from './external-call.ts';
 import type { RequestRecord, ResponseSnapshot, StoredBody } from './external-call-store.ts';

@@ -62,16 +62,23 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     if (signal?.aborted) return this.#fail('cancelled');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#giveUpIn(timeouts.connectMs);
-    this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
+    this.#stopWaiting = this.#pool.acquire((connection) => (this.#isDone ? this.#pool.release(connection, true) : this.#take(connection)));
   }
 
-  #dispatch(connection: Connection): void {
-    if (this.#isDone) return this.#pool.release(connection, true);
+  #take(connection: Connection): void {
     this.#connection = connection;
-    this.#isReused = connection.socket !== undefined;
+    this.#isReused = connection.socket !== undefined && !connection.socket.destroyed;
+    // undici looks once more before it writes to an idle socket, but only from one phase of the event loop to the next.
+    // From an immediate, its own look comes after a poll of the sockets, so that a FIN or RST already here is seen.
+    if (this.#isReused) setImmediate(() => this.#dispatch(connection));
+    else this.#dispatch(connection);
+  }
+
+  #dispatch({ client }: Connection): void {
+    if (this.#isDone) return;
     const { method, path, wireHeaders: headers, body } = this.#request;
     try {
-      connection.client.dispatch({ method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) }, this);
+      client.dispatch({ method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) }, this);
     } catch (error) {
       this.#fail('lost', error as Error);
     }
@@ -133,7 +140,7 @@ class HttpExchange implements Dispatcher.DispatchHandler {
       // An idle socket died before a byte was written on it: nothing was sent, so a fresh one takes its place.
       this.#connection = undefined;
       this.#pool.release(dead, false);
-      this.#stopWaiting = this.#pool.acquire((connection) => this.#dispatch(connection));
+      this.#stopWaiting = this.#pool.acquire((connection) => (this.#isDone ? this.#pool.release(connection, true) : this.#take(connection)));
       return;
     }
     this.#fail(isMalformed(error) ? 'malformed' : 'lost', error);

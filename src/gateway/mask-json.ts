@@ -131,10 +131,10 @@ function endOfValue(text: string, from: number): number {
   let at = from;
   do {
     const char = text[at]!;
+    if (char === '{' || char === '[') depth += 1;
+    if (char === '}' || char === ']') depth -= 1;
     if (char === '"') at = endOfString(text, at);
-    else if (char === '{' || char === '[') (depth += 1), (at += 1);
-    else if (char === '}' || char === ']') (depth -= 1), (at += 1);
-    else if (depth > 0) at += 1;
+    else if (depth > 0 || char === '}' || char === ']') at += 1;
     else while (at < text.length && !/[\s,\]}]/.test(text[at]!)) at += 1;
   } while (depth > 0);
   return at;

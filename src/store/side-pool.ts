@@ -1,5 +1,5 @@
 import type { MikroORM } from '@mikro-orm/mysql';
-import { type Pool, type PoolConnection, type RowDataPacket, createPool } from 'mysql2';
+import { type Pool, type RowDataPacket, createPool } from 'mysql2';
 
 /** What a second pool to the same server takes over from the first. */
 const CONNECTION_OPTIONS = ['host', 'port', 'user', 'password', 'database', 'ssl', 'socketPath', 'charset', 'timezone', 'authPlugins'] as const;
@@ -43,4 +43,3 @@ export async function businessPool(orm: MikroORM): Promise<Pool & { config: { co
   return (await orm.em.getConnection('write').getNativeClient()) as Pool & { config: { connectionConfig: object } };
 }
 
-export type { PoolConnection };

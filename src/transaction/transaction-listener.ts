@@ -43,9 +43,9 @@ export interface MessageTemplate<Input, Produced = unknown> {
   /** Says which shape the payload has; travels with the message. A whole number from 1. Default 1. */
   readonly version?: number;
   /** What the message carries, as JSON. Default: the input. `produced` is there with `half: 'beforeCommit'` only. */
-  payload?(input: Input, produced: Produced): unknown;
+  readonly payload?: (input: Input, produced: Produced) => unknown;
   /** Business keys a person can find the message by. No white space. Default: none. */
-  keys?(input: Input, produced: Produced): readonly string[];
+  readonly keys?: (input: Input, produced: Produced) => readonly string[];
 }
 
 export interface TransactionListenerBase<Input, Produced> {
@@ -58,12 +58,12 @@ export interface TransactionListenerBase<Input, Produced> {
   /** Refuses bad input before anything is sent or written. Any Standard Schema library. */
   readonly schema?: StandardSchemaV1<Input>;
   /** Name of the database that takes this input, for publishers with several. */
-  database?(input: Input): string;
+  readonly database?: (input: Input) => string;
   /**
    * Writes the rows. Runs inside the local transaction; runs again after a deadlock, so it changes nothing but the
    * database. `em` is flushed before COMMIT and refuses work afterwards.
    */
-  execute(em: EntityManager, input: Input, context: TransactionContext): MaybePromise<LocalDecision | CommitWith<Produced> | void>;
+  readonly execute: (em: EntityManager, input: Input, context: TransactionContext) => MaybePromise<LocalDecision | CommitWith<Produced> | void>;
 }
 
 type MaybePromise<T> = T | Promise<T>;

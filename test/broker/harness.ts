@@ -24,11 +24,3 @@ export function startProducer(
 ): Promise<TransactionalProducer> {
   return adapter(endpoints, options).startTransactionalProducer({ topics, checkBack });
 }
-
-/** What keeps this process alive now: timers and sockets, sorted. */
-export function activeResources(): string[] {
-  return process
-    .getActiveResourcesInfo()
-    .filter((name) => name === 'Timeout' || name.includes('TCP') || name.includes('TLS'))
-    .sort();
-}

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import serviceMessages from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import { bareProducer, silence } from '../support/broker-bare-client.ts';
-import { type FakeProxy, reconnectCommand, replyToSettings, startFakeProxy } from '../support/broker-fake-proxy.ts';
-import { runBareChild } from './run-child.ts';
-import { activeResources, startProducer, TOPIC } from './harness.ts';
+import { bareProducer, guard } from '../support/broker-bare-client.ts';
+import { type FakeProxy, type TelemetryStream, reconnectCommand, replyToSettings, startFakeProxy } from '../support/broker-fake-proxy.ts';
+import { runAdapterChild, runBareChild } from './run-child.ts';
+import { startProducer, TOPIC } from './harness.ts';
 
 const status = { INTERNAL: 13 };
+const clientId = (stream: TelemetryStream): unknown => stream.metadata.get('x-mq-client-id')[0];
 
 describe('telemetry stream', () => {
   const cleanups: (() => Promise<unknown>)[] = [];
@@ -24,42 +25,34 @@ describe('telemetry stream', () => {
 
   it('ends a process that uses the bare client when a released stream fails, and not one that uses the adapter', async () => {
     const proxy = await fakeProxy();
-    // The first stream hears RECONNECT, is released, and then fails.
+    // Whoever is told to reconnect lets its stream go, and the connection breaks before the proxy has answered that.
     proxy.script.telemetry = (stream, command) => {
       stream.write(replyToSettings(command));
-      if (proxy.streamsOpened > 1) return;
-      stream.write(reconnectCommand());
-      stream.on('end', () => {});
+      stream.removeAllListeners('end');
+      stream.on('end', () => stream.emit('error', { code: status.INTERNAL, details: 'connection broke' }));
+      if (proxy.streamsOpened % 2 === 1) stream.write(reconnectCommand());
     };
-    const bare = await runBareChild('failing-released-stream', proxy.endpoints);
-    expect(bare).toMatchObject({ code: 1, stderr: expect.stringContaining('UNAVAILABLE') });
-
-    const producer = await startProducer(proxy.endpoints);
-    proxy.streams.forEach((stream) => stream.write(reconnectCommand()));
-    await vi.waitFor(() => expect(proxy.streamsOpened).toBeGreaterThanOrEqual(4));
-    await proxy.close();
-    await producer.close(1_000);
+    expect(await runBareChild('startup', proxy.endpoints)).toMatchObject({ code: 1, stderr: expect.stringContaining('connection broke') });
+    const opened = proxy.streamsOpened;
+    expect(await runAdapterChild('until-reconnected', proxy.endpoints)).toMatchObject({ code: 0, stderr: '' });
+    expect(proxy.streamsOpened).toBeGreaterThanOrEqual(opened + 2);
   });
 
   it('comes back from the dead with the bare client and answers check-backs after shutdown(); closed, the adapter stays closed', async () => {
     const proxy = await fakeProxy();
     const bare = bareProducer(proxy.endpoints, [TOPIC], async () => definitions.TransactionResolution.COMMIT);
-    cleanups.push(() => silence(bare));
+    cleanups.push(guard(bare));
     await bare.startup();
-    fail(proxy);
-    await vi.waitFor(() => expect(proxy.streams.size).toBe(0));
-    await bare.shutdown();
-    await vi.waitFor(() => expect(proxy.streams.size).toBe(1), { timeout: 5_000 });
-    proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
-    await silence(bare);
-
-    const before = activeResources().filter((name) => name === 'Timeout');
     const producer = await startProducer(proxy.endpoints, { checkBack: async () => 'COMMIT' });
     fail(proxy);
     await vi.waitFor(() => expect(proxy.streams.size).toBe(0));
+    await bare.shutdown();
     await producer.close();
-    expect(activeResources().filter((name) => name === 'Timeout')).toEqual(before);
+    // Both had planned to come back within the same second.
+    await vi.waitFor(() => expect(proxy.streams.size).toBe(1), { timeout: 5_000 });
+    expect([...proxy.streams].map(clientId)).toEqual([bare.clientId]);
+    proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
+    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
   });
 
   it('is opened again with its settings after every failure, and check-backs are answered on the new one', async () => {
@@ -92,7 +85,7 @@ describe('telemetry stream', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     cleanups.push(async () => vi.useRealTimers());
     const bare = bareProducer(home.endpoints, [TOPIC]);
-    cleanups.push(() => silence(bare));
+    cleanups.push(guard(bare));
     await bare.startup();
     const info = vi.fn();
     const producer = await startProducer(home.endpoints, { logger: { debug() {}, info, warn() {}, error() {} } });
@@ -105,7 +98,7 @@ describe('telemetry stream', () => {
     fail(left);
     await vi.waitFor(() => expect(info).toHaveBeenCalledWith({ address: left.endpoints }, expect.stringContaining('let go')));
     await vi.waitFor(() => expect(left.streamsOpened).toBe(opened + 1), { timeout: 5_000 });
-    expect([...left.streams].map((stream) => stream.metadata.get('x-mq-client-id')[0])).toEqual([bare.clientId]);
+    expect([...left.streams].map(clientId)).toEqual([bare.clientId]);
   });
 
   it('tells a proxy that answers a heartbeat with "unknown client" its settings again; the bare client does not look', async () => {
@@ -114,6 +107,7 @@ describe('telemetry stream', () => {
     cleanups.push(async () => vi.useRealTimers());
     proxy.script.answer = (method) => (method === 'heartbeat' ? definitions.Code.UNRECOGNIZED_CLIENT_TYPE : definitions.Code.OK);
     const bare = bareProducer(proxy.endpoints, [TOPIC]);
+    cleanups.push(guard(bare));
     await bare.startup();
     vi.advanceTimersByTime(10_000);
     await vi.waitFor(() => expect(proxy.requests('heartbeat')).toHaveLength(1));

@@ -109,14 +109,14 @@ describe('Gateway and its evidence', () => {
 
   it('lets a second caller of a key wait for the outcome of the first', async () => {
     bank.follow([{ kind: 'slow', delayMs: 150 }]);
-    const gateway = open();
+    const gateway = open({ waitInFlightMs: 10_000 });
     const outcomes = await Promise.all([1, 2, 3].map(() => gateway.call(payOrder(), payment, ids)));
     expect(outcomes.map((outcome) => outcome.status === 'SUCCESS' && outcome.replayed).sort()).toEqual([false, true, true]);
     expect(bank.effects.get('key-1')).toBe(1);
   });
 
   it('tells a second caller PENDING when it may not wait that long', async () => {
-    bank.follow([{ kind: 'slow', delayMs: 200 }]);
+    bank.follow([{ kind: 'slow', delayMs: 1_000 }]);
     const gateway = open({ waitInFlightMs: 0 });
     const first = gateway.call(payOrder(), payment, ids);
     await bank.seen(() => true);

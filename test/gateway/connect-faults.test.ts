@@ -72,6 +72,17 @@ describe('Gateway, before the first byte', () => {
     expect(bank.requests).toHaveLength(0);
   });
 
+  // Not before the first byte, but it needs the same port: nobody reads, so the kernel's window stays small.
+  it('says WriteTimeoutError when the connection takes no more of the body', async () => {
+    const mute = await startBlackHole({ accepts: true });
+    cleanUps.push(mute.close);
+    const { outcome, call, response } = await callThrough(mute.origin, { writeMs: 300 }, { ...payment, orderId: 'x'.repeat(4_000_000) });
+    expect(outcome).toMatchObject({ status: 'UNKNOWN', error: { code: 'CB_WRITE_TIMEOUT', acted: 'maybe', retryable: false } });
+    expect(call).toMatchObject({ status: 'UNKNOWN', attempts: 1 });
+    expect(response).toMatchObject({ failedPhase: 'write', times: { headersMs: undefined } });
+    expect(response?.times.writeMs).toBeGreaterThan(250);
+  });
+
   it('says ConnectTimeoutError when TCP answers and TLS does not', async () => {
     const mute = await startBlackHole({ accepts: true });
     cleanUps.push(mute.close);
@@ -100,7 +111,7 @@ describe('Gateway, before the first byte', () => {
     const store = new InMemoryExternalCallStore();
     const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 1 } }, store });
     cleanUps.push(() => gateway.close());
-    const first = gateway.call(payOrder({ timeouts: { readMs: 600 } }), payment, { idempotencyKey: 'a', correlationId: 'c' });
+    const first = gateway.call(payOrder({ timeouts: { readMs: 1_000 } }), payment, { idempotencyKey: 'a', correlationId: 'c' });
     await bank.seen(({ idempotencyKey }) => idempotencyKey === 'a');
 
     const [second, third] = await Promise.all([

@@ -53,7 +53,7 @@ describe('Gateway on a real database', () => {
     );
 
   const open = (through = orm): Gateway => {
-    const gateway = createGateway({ origins: { bank: bank.origin }, store: mysqlExternalCallStore(through), closeTimeoutMs: 1_000 });
+    const gateway = createGateway({ origins: { bank: bank.origin }, store: mysqlExternalCallStore(through), closeTimeoutMs: 20_000, waitInFlightMs: 2_000 });
     gateways.push(gateway);
     return gateway;
   };

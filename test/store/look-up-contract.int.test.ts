@@ -6,6 +6,7 @@ import { openOrm } from '../../src/store/open-orm.ts';
 import { type HalfMessageView, type Lookup, rowExists, transactionMarker } from '../../src/transaction/lookup.ts';
 import { type Fence, type FencedSession, type TransactionDatabase, fenceOf } from '../../src/transaction/transaction-database.ts';
 import type { HalfMode } from '../../src/transaction/transaction-listener.ts';
+import { purgeTransactionMarkers } from '../../src/store/transaction-marker.ts';
 import { type TestDatabase, createDatabase } from '../support/stack.ts';
 import { v7 as uuidV7 } from 'uuid';
 
@@ -241,9 +242,9 @@ describe('A fenced session', () => {
       await session.commit();
     });
     await withSession(a, 'session-lock', async (session) => {
+      await theirs.promise;
       let em = await session.begin(never);
       await touch(em, 0);
-      await theirs.promise;
       mine.resolve();
       const error: unknown = await touch(em, 1).catch((e: unknown) => e);
       expect(session.isWorthRepeating(error)).toBe(true);
@@ -321,5 +322,20 @@ describe('A look-up that could answer for the wrong transaction', () => {
     await expect(start(byPayload)).resolves.toBeUndefined();
     expect(() => database.assertCheckable(byPayload, half('t', { order: { id: 'o1' } }))).not.toThrow();
     expect(() => database.assertCheckable(byPayload, half('t', { order: {} }))).toThrow(/"id" is undefined/);
+  });
+});
+
+describe('The purge of markers', () => {
+  it('removes what nobody can ask about any more, and nothing younger', async () => {
+    const hour = 3_600_000;
+    const ages = [1, 71, 96, 98, 200];
+    const ids = ages.map((hours) => uuidV7({ msecs: Date.now() - hours * hour }));
+    const connection = orm.em.getConnection();
+    await connection.execute('delete from transaction_marker');
+    for (const id of ids) await connection.execute('insert into transaction_marker (id, state) values (?, 1)', [id]);
+    expect(await purgeTransactionMarkers(orm, { brokerRetentionHours: 72, batch: 1 })).toBe(2);
+    const left = await connection.execute<{ id: string }[]>('select id from transaction_marker order by id desc');
+    expect(left.map(({ id }) => id)).toEqual(ids.slice(0, 3));
+    await expect(purgeTransactionMarkers(orm, { brokerRetentionHours: 0 })).rejects.toThrow(/brokerRetentionHours must be at least 1, got 0/);
   });
 });

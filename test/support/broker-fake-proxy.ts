@@ -19,6 +19,8 @@ export interface ProxyScript {
   telemetry(stream: TelemetryStream, command: service.TelemetryCommand): void;
   /** Status of a unary answer; `hang`: none comes. Default: OK. */
   answer(method: string): number | 'hang';
+  /** Awaited before a send is confirmed. */
+  receipt(): Promise<void> | void;
   /** Default: an empty long poll that stays open until it is cancelled. */
   receive(poll: Poll): void;
 }
@@ -51,6 +53,7 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
       if (command.hasSettings()) stream.write(replyToSettings(command));
     },
     answer: () => Code.OK,
+    receipt: () => {},
     receive: () => {},
     ...options.script,
   };
@@ -69,7 +72,10 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
   server.addService(grpcStubs.MessagingServiceService as never, {
     queryRoute: unary('queryRoute', (request: service.QueryRouteRequest, status) => routeResponse(request, status, script)),
     heartbeat: unary('heartbeat', (_, status) => new serviceMessages.HeartbeatResponse().setStatus(status)),
-    sendMessage: unary('sendMessage', (request: service.SendMessageRequest, status) => receiptResponse(request, status)),
+    sendMessage: unary('sendMessage', async (request: service.SendMessageRequest, status) => {
+      await script.receipt();
+      return receiptResponse(request, status);
+    }),
     endTransaction: unary('endTransaction', (_, status) => new serviceMessages.EndTransactionResponse().setStatus(status)),
     notifyClientTermination: unary('notifyClientTermination', (_, status) => new serviceMessages.NotifyClientTerminationResponse().setStatus(status)),
     forwardMessageToDeadLetterQueue: unary('forwardMessageToDeadLetterQueue', (_, status) =>

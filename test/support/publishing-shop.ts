@@ -1,9 +1,10 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS, ExternalCallEntity, Migration20260101000000Orders, OrderEntity } from '../../schema/index.ts';
 import { type MockBank, startMockBank } from '../../src/cli/mock-bank/mock-bank.ts';
-import { type Consumer, TransactionalPublisher, type TransactionalPublisherOptions, type Worker, createGateway, mysqlTransactionDatabase, rocketmq, startWorker } from '../../src/index.ts';
+import { type Consumer, TransactionalPublisher, type TransactionalPublisherOptions, createGateway, mysqlTransactionDatabase, rocketmq, startWorker } from '../../src/index.ts';
 import { mysqlExternalCallStore } from '../../src/store/mysql-external-call-store.ts';
 import { openOrm } from '../../src/store/open-orm.ts';
+import type { Worker } from '../../src/worker/worker.ts';
 import type { WorkerLimits } from '../../src/worker/worker-options.ts';
 import { shopListeners } from './publishing-listeners.ts';
 import { type TestDatabase, type TestStack, createDatabase, createGroup, createTopic, useStack } from './stack.ts';

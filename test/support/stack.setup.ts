@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { givenAddresses } from '../../src/cli/stack/given-stack.ts';
-import { openStack } from '../../src/cli/stack/open-stack.ts';
+import { openStack, type OpenStackOptions } from '../../src/cli/stack/open-stack.ts';
+import type { Stack } from '../../src/cli/stack/stack.ts';
+import { messageOf } from '../../src/cli/stack/wait-until.ts';
 import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
+import { ensureDockerImages, startDockerStackForTests, whyNoDockerForTests } from './stack-docker.ts';
 
 /** Where the tests' stack is; plain data, because it crosses into the workers. */
 export type ProvidedStack = {
@@ -26,8 +29,9 @@ const KEY = Symbol.for('checkback.test.stack');
 const shelf = globalThis as { [KEY]?: Shared };
 
 /**
- * Gives both projects of a run the same stack: named by the environment, or else in Docker, or else native. Ended when the
- * last project is done; when vitest itself is killed, its lifeline ends the servers (see src/cli/stack/lifeline.ts).
+ * Gives both projects of a run the same stack: named by the environment, or else in Docker through testcontainers, or else
+ * native; `CHECKBACK_STACK=docker` or `native` insists on one. Ended when the last project is done; when vitest itself is
+ * killed, its lifeline ends the servers (see src/cli/stack/lifeline.ts).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const shared = (shelf[KEY] ??= { users: 0, opened: open() });
@@ -56,7 +60,7 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const startedAt = performance.now();
   try {
-    const stack = await openStack({
+    const stack = await choose({
       kind: 'auto',
       given: givenAddresses(process.env),
       images: { rocketmq: process.env['CHECKBACK_ROCKETMQ_IMAGE'], mysql: process.env['CHECKBACK_MYSQL_IMAGE'] },
@@ -85,4 +89,18 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+/** In the order of design.md §6, unless CHECKBACK_STACK names one. */
+async function choose(options: OpenStackOptions): Promise<Stack> {
+  const { given, images, signal, onProgress } = options;
+  const wanted = process.env['CHECKBACK_STACK']?.trim() || 'auto';
+  if (wanted === 'docker') return startDockerStackForTests({ images, signal, onProgress });
+  if (wanted === 'native') return openStack({ ...options, kind: 'native' });
+  if (wanted !== 'auto') throw new RangeError(`CHECKBACK_STACK must be docker or native, got ${JSON.stringify(wanted)}`);
+  if (given) return openStack(options);
+  const noDocker = (await whyNoDockerForTests()) ?? (await ensureDockerImages(images, onProgress).then(() => undefined, messageOf));
+  if (noDocker === undefined) return startDockerStackForTests({ images, signal, onProgress });
+  onProgress?.(`${noDocker}: starting the native stack`);
+  return openStack({ ...options, kind: 'native' });
 }

@@ -32,7 +32,7 @@ export function startDemoProcess<Report>(
   const complaints: string[] = [];
   const take = (report: Report): void => {
     onReport(report);
-    for (const waiter of [...waiting]) waiter(report);
+    for (const waiter of waiting) waiter(report);
   };
   createInterface({ input: child.stdout! }).on('line', (line) => {
     if (line.startsWith('{')) take(JSON.parse(line) as Report);

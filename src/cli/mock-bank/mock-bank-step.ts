@@ -14,7 +14,7 @@ export type MockBankStep =
   | { readonly kind: 'bad-gateway'; readonly acts?: boolean }
   /** Resets the connection: before the body is read, in its middle, after it, or in the middle of the answer. The last two act. */
   | { readonly kind: 'reset'; readonly when: 'before-body' | 'during-body' | 'after-body' | 'during-answer' }
-  /** Stops reading after the headers, so that a large body is never fully written. */
+  /** Stops reading after the headers and never answers. How much of a body the kernel takes in nevertheless is its own affair. */
   | { readonly kind: 'stop-reading' }
   /** Waits before the headers. Acts. */
   | { readonly kind: 'slow'; readonly delayMs: number }

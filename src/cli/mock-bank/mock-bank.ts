@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { MockBankScript, MockBankStep, SeenRequest } from './mock-bank-step.ts';
-import { playStep, preciseNow } from './play-step.ts';
+import { playStep, preciseNow, reset } from './play-step.ts';
 
 export type { MockBankScript, MockBankStep, SeenRequest } from './mock-bank-step.ts';
 
@@ -25,6 +25,8 @@ export interface MockBank {
   readonly requests: readonly SeenRequest[];
   /** Sockets open now. */
   readonly connections: number;
+  /** Resets every open connection, as a crash does; the bank goes on. */
+  resetConnections(): void;
   /** Replaces what is left of the script. */
   follow(script: MockBankScript): void;
   /** Resolves at the first request that matches, at once when there was one already. */
@@ -50,7 +52,7 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
   const watchers = new Set<(request: SeenRequest) => void>();
   const numbers = new WeakMap<object, number>();
   let connections = 0;
-  let open = 0;
+  const open = new Set<Socket>();
   let current = script;
   let steps = typeof script === 'function' ? [] : [...script];
   let nth = 0;
@@ -89,10 +91,10 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
   // Time-outs of its own would interfere with the faults it is asked for.
   const options = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 };
   const server: Server = tls ? createTlsServer({ ...options, ...tls }, handle) : createServer(options, handle);
-  server.on(tls ? 'secureConnection' : 'connection', (socket: object & NodeJS.EventEmitter) => {
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     numbers.set(socket, ++connections);
-    open += 1;
-    socket.once('close', () => (open -= 1));
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
     socket.on('error', () => {});
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
@@ -102,7 +104,10 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
     effects,
     requests,
     get connections() {
-      return open;
+      return open.size;
+    },
+    resetConnections: () => {
+      for (const socket of open) reset(socket);
     },
     follow: (next) => {
       current = next;

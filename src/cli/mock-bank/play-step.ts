@@ -92,7 +92,7 @@ function answer(step: MockBankStep, response: ServerResponse, socket: Socket, se
 }
 
 /** Ends a connection by RST, as a crash or a firewall does; TLS sockets only know how to be destroyed. */
-function reset(socket: Socket): void {
+export function reset(socket: Socket): void {
   if (typeof socket.resetAndDestroy === 'function' && !('encrypted' in socket)) socket.resetAndDestroy();
   else socket.destroy();
 }

@@ -11,7 +11,7 @@ export const payment: PaymentInput = { orderId: 'order-1', amountMinor: 1250, cu
 
 const Accepted = z.object({ paymentId: z.string(), status: z.literal('ACCEPTED') });
 
-/** The mock bank's payment, with time-outs a test can wait for. */
+/** The mock bank's payment, patient enough for a busy machine; a test of a time-out brings its own. */
 export const payOrder = (overrides: Partial<ExternalCallDefinition<PaymentInput, z.infer<typeof Accepted>>> = {}) =>
   defineExternalCall<PaymentInput, z.infer<typeof Accepted>>({
     name: 'pay-order',
@@ -20,7 +20,7 @@ export const payOrder = (overrides: Partial<ExternalCallDefinition<PaymentInput,
     path: '/payments',
     body: (input) => input,
     response: Accepted,
-    timeouts: { connectMs: 1_000, writeMs: 300, readMs: 300, totalMs: 3_000 },
+    timeouts: { connectMs: 5_000, writeMs: 5_000, readMs: 5_000, totalMs: 10_000 },
     retry: { maxAttempts: 1 },
     ...overrides,
   });

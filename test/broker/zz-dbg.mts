@@ -1,0 +1,10 @@
+import { startFakeProxy } from '/work/main/test/support/broker-fake-proxy.ts';
+import { adapter } from '/work/main/test/broker/harness.ts';
+const proxy = await startFakeProxy();
+const t0=performance.now(); const log=(m)=>console.log((performance.now()-t0).toFixed(0), m);
+const b = adapter(proxy.endpoints);
+const p = await b.startTransactionalProducer({topics:['orders'], checkBack: async()=>'UNKNOWN'});
+const c = await b.startConsumer({topic:'orders', group:'g', longPollMs: 20000}); log('started');
+const poll = c.receive(1,10000).catch(e=>log('poll '+e.name));
+await Promise.all([p.close().then(()=>log('p closed')), c.close().then(()=>log('c closed'))]);
+await poll; await proxy.close(); log('done');
