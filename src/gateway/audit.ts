@@ -2,7 +2,15 @@ import { AuditUnavailableError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { CallStatus } from './call-status.ts';
-import type { Apply, CloseResult, ExternalCallStore, OpenedAttempt, OpenResult, RequestRecord, ResponseSnapshot } from './external-call-store.ts';
+import type {
+  Apply,
+  CloseResult,
+  ExternalCallStore,
+  OpenedAttempt,
+  OpenResult,
+  RequestRecord,
+  ResponseSnapshot,
+} from './external-call-store.ts';
 import type { GatewayLimits } from './gateway-options.ts';
 
 /** The store, with time limits: opening fails closed, closing is tried again. */
@@ -34,7 +42,9 @@ export class Audit {
       return opened;
     } catch (cause) {
       if (isLate) this.#closeUnsent(opening);
-      throw new AuditUnavailableError(`call "${request.callName}": the request record could not be written, so nothing was sent`, { cause });
+      throw new AuditUnavailableError(`call "${request.callName}": the request record could not be written, so nothing was sent`, {
+        cause,
+      });
     }
   }
 
@@ -42,12 +52,21 @@ export class Audit {
    * Closes an attempt, trying again with backoff for `closeTimeoutMs`. Rejects with the last error; the row then stays
    * PENDING until its lease ends and is found UNKNOWN.
    */
-  async close(opened: OpenedAttempt, snapshot: ResponseSnapshot, to: CallStatus, options: { notBeforeMs?: number | undefined; apply?: Apply | undefined }): Promise<CloseResult> {
+  async close(
+    opened: OpenedAttempt,
+    snapshot: ResponseSnapshot,
+    to: CallStatus,
+    options: { notBeforeMs?: number | undefined; apply?: Apply | undefined },
+  ): Promise<CloseResult> {
     const { storeTimeoutMs, closeTimeoutMs } = this.#limits;
     const until = this.#clock.now() + closeTimeoutMs;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await withDeadline(this.#store.close(opened, snapshot, to, options), storeTimeoutMs, () => new Error(`no answer within ${storeTimeoutMs} ms`));
+        return await withDeadline(
+          this.#store.close(opened, snapshot, to, options),
+          storeTimeoutMs,
+          () => new Error(`no answer within ${storeTimeoutMs} ms`),
+        );
       } catch (error) {
         const pauseMs = Math.min(100 * 2 ** attempt, 5_000);
         if (this.#clock.now() + pauseMs >= until) throw error;

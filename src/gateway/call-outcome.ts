@@ -1,9 +1,16 @@
+import type { EntityManager } from '@mikro-orm/core';
 import type { CallRejectedError, CheckbackError } from '../errors.ts';
 
 /** What `Gateway.call` knows at its end. `replayed` says that the outcome was on record and no request was made. */
 export type CallOutcome<R> =
   | { readonly status: 'SUCCESS'; readonly response: R; readonly httpStatus: number; readonly replayed: boolean }
-  | { readonly status: 'FAIL'; readonly error: CallRejectedError; readonly httpStatus: number; readonly response: unknown; readonly replayed: boolean }
+  | {
+      readonly status: 'FAIL';
+      readonly error: CallRejectedError;
+      readonly httpStatus: number;
+      readonly response: unknown;
+      readonly replayed: boolean;
+    }
   | { readonly status: 'UNKNOWN'; readonly error: CheckbackError; readonly replayed: boolean }
   | {
       readonly status: 'PENDING';
@@ -16,3 +23,17 @@ export type CallOutcome<R> =
     };
 
 export type FinalOutcome<R> = Extract<CallOutcome<R>, { status: 'SUCCESS' | 'FAIL' }>;
+
+export interface CallOptions<R> {
+  /** One business effect; the same for every attempt, delivery and worker. 1 to 128 visible ASCII characters. */
+  readonly idempotencyKey: string;
+  readonly correlationId: string;
+  /** Aborting before the first byte leaves the call PENDING, later UNKNOWN. */
+  readonly signal?: AbortSignal;
+  /**
+   * Runs in the same database transaction as the row's transition to SUCCESS or FAIL, committed exactly once per (call,
+   * key); its own connection only, no I/O elsewhere, since a transaction the database refused is run again. Throwing
+   * undoes its writes and leaves the call UNKNOWN, the evidence kept. Does not run for a replayed outcome.
+   */
+  readonly apply?: (em: EntityManager, outcome: FinalOutcome<R>) => Promise<void>;
+}

@@ -46,7 +46,11 @@ export function defaultStatus({ httpStatus, headers }: CallAnswer): CallStatus {
 /** Pure. `answer` is the parsed form of a complete one; a classifier that throws makes the outcome UNKNOWN. */
 export function classifyOutcome(exchange: Exchange, answer: CallAnswer | undefined, rules: ClassifyRules, now: number): Classification {
   if (exchange.kind === 'failed') return classifyFailure(exchange, rules);
-  if (!answer) return { status: 'UNKNOWN', error: new UnknownOutcomeError(`${rules.attempted}: HTTP ${exchange.answer.httpStatus} with a body that cannot be understood`) };
+  if (!answer)
+    return {
+      status: 'UNKNOWN',
+      error: new UnknownOutcomeError(`${rules.attempted}: HTTP ${exchange.answer.httpStatus} with a body that cannot be understood`),
+    };
   return classifyAnswer(answer, rules, now);
 }
 
@@ -74,12 +78,16 @@ function classifyAnswer(answer: CallAnswer, rules: ClassifyRules, now: number): 
   }
 }
 
-function classifyFailure({ phase, reason, error: cause }: Extract<Exchange, { kind: 'failed' }>, { attempted, timeouts }: ClassifyRules): Classification {
+function classifyFailure(
+  { phase, reason, error: cause }: Extract<Exchange, { kind: 'failed' }>,
+  { attempted, timeouts }: ClassifyRules,
+): Classification {
   const error = failureError();
   return phase === 'connect' ? { status: 'PENDING', error, retryAfterMs: undefined } : { status: 'UNKNOWN', error };
 
   function failureError(): CheckbackError {
-    if (reason === 'deadline') return new DeadlineError(`${attempted}: over ${timeouts.totalMs} ms in all, in the ${phase} phase`, { cause, phase });
+    if (reason === 'deadline')
+      return new DeadlineError(`${attempted}: over ${timeouts.totalMs} ms in all, in the ${phase} phase`, { cause, phase });
     if (reason === 'cancelled') return new DeadlineError(`${attempted}: cancelled by its caller in the ${phase} phase`, { cause, phase });
     if (phase === 'connect') {
       if (reason === 'timeout') return new ConnectTimeoutError(`${attempted}: no connection within ${timeouts.connectMs} ms`, { cause });

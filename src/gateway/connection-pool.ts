@@ -97,7 +97,15 @@ function openSocket(origin: Origin, done: OpenSocket): Socket {
   const address = { host, port: Number(port || (isTls ? 443 : 80)) };
   const { ca, cert, key } = origin;
   const socket = isTls
-    ? connectTls({ ...address, ca, cert, key, ...(/[a-z]/i.test(host) && !host.includes(':') && { servername: host }), ALPNProtocols: ['http/1.1'], rejectUnauthorized: true })
+    ? connectTls({
+        ...address,
+        ca,
+        cert,
+        key,
+        ...(/[a-z]/i.test(host) && !host.includes(':') && { servername: host }),
+        ALPNProtocols: ['http/1.1'],
+        rejectUnauthorized: true,
+      })
     : connectTcp(address);
   let isSettled = false;
   const settle = (error: Error | undefined): void => {

@@ -8,8 +8,25 @@ import type { PreparedRequest } from './prepare-request.ts';
 
 /** Headers stored in clear. Of any other header the name is stored, and `***`. */
 export const KEPT_HEADERS: readonly string[] = [
-  'accept', 'accept-encoding', 'age', 'cache-control', 'connection', 'content-encoding', 'content-language', 'content-length', 'content-type',
-  'date', 'idempotency-key', 'keep-alive', 'retry-after', 'server', 'transfer-encoding', 'user-agent', 'via', 'x-correlation-id', 'x-request-id',
+  'accept',
+  'accept-encoding',
+  'age',
+  'cache-control',
+  'connection',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-type',
+  'date',
+  'idempotency-key',
+  'keep-alive',
+  'retry-after',
+  'server',
+  'transfer-encoding',
+  'user-agent',
+  'via',
+  'x-correlation-id',
+  'x-request-id',
 ];
 
 /** How one call's evidence is stored. */
@@ -20,7 +37,11 @@ export interface EvidenceRules {
   readonly isStrict: boolean;
 }
 
-export const evidenceRules = ({ keep, mask, keepHeaders }: Pick<ExternalCall<never, unknown>, 'keep' | 'mask' | 'keepHeaders'>): EvidenceRules => ({
+export const evidenceRules = ({
+  keep,
+  mask,
+  keepHeaders,
+}: Pick<ExternalCall<never, unknown>, 'keep' | 'mask' | 'keepHeaders'>): EvidenceRules => ({
   keptHeaders: new Set([...KEPT_HEADERS, ...(keepHeaders ?? []).map((name) => name.toLowerCase())]),
   masks: { keep, mask: [...SECRET_NAMES.map((name) => `**.${name}`), ...(mask ?? [])] },
   isStrict: keep !== undefined || mask !== undefined,
@@ -37,7 +58,9 @@ export function requestRecord(
   return {
     ...ids,
     method: request.method,
-    path: scrub(request.path, secrets).replace(/([?&][^=&]*=)[^&]+/g, '$1***').slice(0, 2048),
+    path: scrub(request.path, secrets)
+      .replace(/([?&][^=&]*=)[^&]+/g, '$1***')
+      .slice(0, 2048),
     headers: storedHeaders([...request.headers], rules, secrets),
     body: request.body && storedBody(request.body, rules, secrets),
     openedAt,
@@ -45,7 +68,13 @@ export function requestRecord(
 }
 
 /** What came of it, as it is stored after. Whatever the institution echoes of our own credentials is masked too. */
-export function responseSnapshot(exchange: Exchange, error: CheckbackError | undefined, rules: EvidenceRules, secrets: readonly string[], closedAt: Date): ResponseSnapshot {
+export function responseSnapshot(
+  exchange: Exchange,
+  error: CheckbackError | undefined,
+  rules: EvidenceRules,
+  secrets: readonly string[],
+  closedAt: Date,
+): ResponseSnapshot {
   const { answer } = exchange;
   return {
     httpStatus: answer?.httpStatus,
@@ -78,20 +107,27 @@ function storedBody(raw: Buffer, rules: EvidenceRules, secrets: readonly string[
   // Not JSON, or cut in the middle: names and values cannot be told apart.
   if (!masked && raw.length > 0) return { state: 'WITHHELD', bytes: undefined, ...common };
   const kept = masked?.bytes ?? raw;
-  const bytes = secrets.some((secret) => kept.includes(secret)) ? Buffer.from(scrub(kept.toString('latin1'), secrets.map(asLatin1)), 'latin1') : kept;
+  const bytes = secrets.some((secret) => kept.includes(secret))
+    ? Buffer.from(scrub(kept.toString('latin1'), secrets.map(asLatin1)), 'latin1')
+    : kept;
   return { state: bytes === raw ? 'RAW' : 'MASKED', bytes, ...common };
 }
 
 // A well-known name before a colon or an equals sign; an escape may hide one, so it counts as well.
 const NAMED_SECRET = new RegExp(`\\b(?:${SECRET_NAMES.join('|')})["']?\\s*[:=]|\\\\u`, 'i');
 
-const storedHeaders = (headers: readonly (readonly [string, string])[], { keptHeaders }: EvidenceRules, secrets: readonly string[]): string =>
-  JSON.stringify(headers.map(([name, value]) => [name, keptHeaders.has(name) ? scrub(value, secrets) : '***']));
+const storedHeaders = (
+  headers: readonly (readonly [string, string])[],
+  { keptHeaders }: EvidenceRules,
+  secrets: readonly string[],
+): string => JSON.stringify(headers.map(([name, value]) => [name, keptHeaders.has(name) ? scrub(value, secrets) : '***']));
 
 /** What of a request must be stored nowhere, its answer included: the values of headers that are not kept, whole and in their parts (`Bearer x`, `a=b; c=d`), where long enough to mean something. */
 export function secretsOf({ headers }: PreparedRequest, { keptHeaders }: EvidenceRules): string[] {
   const values = [...headers].filter(([name]) => !keptHeaders.has(name)).map(([, value]) => value);
-  return [...new Set(values.flatMap((value) => [value, ...value.split(/[\s;,=]+/)]))].filter((secret) => secret.length >= 8).sort((a, b) => b.length - a.length);
+  return [...new Set(values.flatMap((value) => [value, ...value.split(/[\s;,=]+/)]))]
+    .filter((secret) => secret.length >= 8)
+    .sort((a, b) => b.length - a.length);
 }
 
 const scrub = (text: string, secrets: readonly string[]): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);

@@ -94,10 +94,20 @@ export interface ExternalCallStore {
    * Inserts the response snapshot, moves the row to `to` under the fence and runs `apply`, in one transaction. May be
    * called again with the same arguments after it rejected: what has committed is not done twice, `apply` included.
    */
-  close(opened: OpenedAttempt, snapshot: ResponseSnapshot, to: CallStatus, options: { readonly notBeforeMs?: number | undefined; readonly apply?: Apply | undefined }): Promise<CloseResult>;
+  close(
+    opened: OpenedAttempt,
+    snapshot: ResponseSnapshot,
+    to: CallStatus,
+    options: { readonly notBeforeMs?: number | undefined; readonly apply?: Apply | undefined },
+  ): Promise<CloseResult>;
   /**
    * Moves an UNKNOWN row on, for status checks and repairs, and runs `apply` in the same transaction. False when the row
    * is not UNKNOWN (any more); `apply` has not run then. Rejects with the error of `apply`, nothing being changed.
    */
-  resolveUnknown(callName: string, idempotencyKey: string, to: 'SUCCESS' | 'FAIL' | 'PENDING', options?: { readonly errorCode?: string | undefined; readonly apply?: Apply | undefined }): Promise<boolean>;
+  resolveUnknown(
+    callName: string,
+    idempotencyKey: string,
+    to: 'SUCCESS' | 'FAIL' | 'PENDING',
+    options?: { readonly errorCode?: string | undefined; readonly apply?: Apply | undefined },
+  ): Promise<boolean>;
 }

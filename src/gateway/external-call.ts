@@ -30,7 +30,12 @@ export interface CallRetry {
   readonly maxRetryAfterMs: number;
 }
 
-export const DEFAULT_CALL_RETRY: CallRetry = Object.freeze({ maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 2_000, maxRetryAfterMs: 3_600_000 });
+export const DEFAULT_CALL_RETRY: CallRetry = Object.freeze({
+  maxAttempts: 3,
+  baseDelayMs: 100,
+  maxDelayMs: 2_000,
+  maxRetryAfterMs: 3_600_000,
+});
 
 // What fits into one statement of a database left at its defaults, written in hexadecimal.
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
@@ -79,19 +84,24 @@ export interface ExternalCall<Input, Response> extends ExternalCallDefinition<In
 }
 
 /** Defines a call to an institution. Throws `ConfigurationError` or `RangeError` at once when it cannot work; does no I/O. */
-export function defineExternalCall<Input, Response = unknown>(definition: ExternalCallDefinition<Input, Response>): ExternalCall<Input, Response> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(definition.name)) throw new ConfigurationError(`external call name ${JSON.stringify(definition.name)} must be 1 to 100 letters, digits, dots, dashes`);
+export function defineExternalCall<Input, Response = unknown>(
+  definition: ExternalCallDefinition<Input, Response>,
+): ExternalCall<Input, Response> {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(definition.name))
+    throw new ConfigurationError(`external call name ${JSON.stringify(definition.name)} must be 1 to 100 letters, digits, dots, dashes`);
   if (definition.method === 'GET' && definition.body) throw new ConfigurationError(`external call "${definition.name}": GET takes no body`);
   const timeouts = positive(`${definition.name}.timeouts`, { ...DEFAULT_CALL_TIMEOUTS, ...definition.timeouts });
   const retry = positive(`${definition.name}.retry`, { ...DEFAULT_CALL_RETRY, ...definition.retry });
   const { maxResponseBytes } = positive(definition.name, { maxResponseBytes: definition.maxResponseBytes ?? 1024 * 1024 });
-  if (maxResponseBytes > MAX_RESPONSE_BYTES) throw new RangeError(`${definition.name}.maxResponseBytes must be at most ${MAX_RESPONSE_BYTES}, got ${maxResponseBytes}`);
+  if (maxResponseBytes > MAX_RESPONSE_BYTES)
+    throw new RangeError(`${definition.name}.maxResponseBytes must be at most ${MAX_RESPONSE_BYTES}, got ${maxResponseBytes}`);
   return Object.freeze({ ...definition, timeouts, retry, maxResponseBytes });
 }
 
 function positive<T extends object>(of: string, options: T): T {
   for (const [name, value] of Object.entries(options)) {
-    if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) throw new RangeError(`${of}.${name} must be a whole number from 1 to 2147483647, got ${String(value)}`);
+    if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1)
+      throw new RangeError(`${of}.${name} must be a whole number from 1 to 2147483647, got ${String(value)}`);
   }
   return Object.freeze(options);
 }

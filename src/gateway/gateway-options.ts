@@ -13,7 +13,11 @@ export interface GatewayLimits {
   readonly closeTimeoutMs: number;
 }
 
-export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = Object.freeze({ waitInFlightMs: 2_000, storeTimeoutMs: 5_000, closeTimeoutMs: 30_000 });
+export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = Object.freeze({
+  waitInFlightMs: 2_000,
+  storeTimeoutMs: 5_000,
+  closeTimeoutMs: 30_000,
+});
 
 export interface GatewayOptions extends Partial<GatewayLimits> {
   /** Institutions by the name definitions use; a URL, or what there is to say about one. */
@@ -32,7 +36,8 @@ export function resolveGatewayLimits(options: Partial<GatewayLimits>): GatewayLi
   };
   for (const [name, value] of Object.entries(limits)) {
     const least = name === 'waitInFlightMs' ? 0 : 1;
-    if (!Number.isInteger(value) || value < least || value > 2 ** 31 - 1) throw new RangeError(`${name} must be a whole number from ${least} to 2147483647, got ${value}`);
+    if (!Number.isInteger(value) || value < least || value > 2 ** 31 - 1)
+      throw new RangeError(`${name} must be a whole number from ${least} to 2147483647, got ${value}`);
   }
   return Object.freeze(limits);
 }

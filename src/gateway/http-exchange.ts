@@ -24,7 +24,9 @@ const CHUNK_BYTES = 16 * 1024;
 
 /** Whether undici failed on what it read, as opposed to a connection that ended. */
 const isMalformed = ({ name, code = '' }: NodeJS.ErrnoException): boolean =>
-  (name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE') || code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('UND_ERR_RES_');
+  (name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE') ||
+  code === 'UND_ERR_HEADERS_OVERFLOW' ||
+  code.startsWith('UND_ERR_RES_');
 
 class HttpExchange implements Dispatcher.DispatchHandler {
   readonly #pool: ConnectionPool;
@@ -78,7 +80,10 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#isDone) return;
     const { method, path, wireHeaders: headers, body } = this.#request;
     try {
-      client.dispatch({ method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) }, this);
+      client.dispatch(
+        { method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) },
+        this,
+      );
     } catch (error) {
       this.#fail('lost', error as Error);
     }
@@ -140,13 +145,16 @@ class HttpExchange implements Dispatcher.DispatchHandler {
       // An idle socket died before a byte was written on it: nothing was sent, so a fresh one takes its place.
       this.#connection = undefined;
       this.#pool.release(dead, false);
-      this.#stopWaiting = this.#pool.acquire((connection) => (this.#isDone ? this.#pool.release(connection, true) : this.#take(connection)));
+      this.#stopWaiting = this.#pool.acquire((connection) =>
+        this.#isDone ? this.#pool.release(connection, true) : this.#take(connection),
+      );
       return;
     }
     this.#fail(isMalformed(error) ? 'malformed' : 'lost', error);
   }
 
-  readonly #onAbort = (): void => this.#fail('cancelled', this.#options.signal?.reason instanceof Error ? this.#options.signal.reason : undefined);
+  readonly #onAbort = (): void =>
+    this.#fail('cancelled', this.#options.signal?.reason instanceof Error ? this.#options.signal.reason : undefined);
 
   #fail(reason: FailureReason, error?: Error): void {
     if (this.#isDone) return;
@@ -217,7 +225,9 @@ function pairs(raw: Dispatcher.DispatchController['rawHeaders']): (readonly [str
 /** Name, code and message only: undici's and TLS's errors carry response bytes and certificates along. */
 function plainError(error: Error): Error {
   const { code } = error as NodeJS.ErrnoException;
-  const plain: NodeJS.ErrnoException = new Error(error.message || (error instanceof AggregateError ? error.errors.map((inner: Error) => inner.message).join('; ') : 'no message'));
+  const plain: NodeJS.ErrnoException = new Error(
+    error.message || (error instanceof AggregateError ? error.errors.map((inner: Error) => inner.message).join('; ') : 'no message'),
+  );
   plain.name = error.name;
   if (typeof code === 'string') plain.code = code;
   return plain;

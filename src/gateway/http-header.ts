@@ -4,8 +4,22 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that decide how a request is framed or identified; the gateway alone writes them. */
 const RESERVED: ReadonlySet<string> = new Set([
-  'accept-encoding', 'connection', 'content-length', 'expect', 'host', 'http2-settings', 'idempotency-key', 'keep-alive',
-  'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'x-correlation-id',
+  'accept-encoding',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'idempotency-key',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-correlation-id',
 ]);
 
 export const isHeaderValue = (value: unknown): value is string => typeof value === 'string' && value.length <= 8192 && VALUE.test(value);

@@ -17,8 +17,26 @@ export interface MaskedJson {
 
 /** Names whose values are secrets wherever they stand. */
 export const SECRET_NAMES: readonly string[] = [
-  'accessToken', 'access_token', 'apiKey', 'api_key', 'authorization', 'clientSecret', 'client_secret', 'cookie', 'cvc', 'cvv',
-  'pan', 'passwd', 'password', 'pin', 'privateKey', 'private_key', 'refreshToken', 'refresh_token', 'secret', 'token',
+  'accessToken',
+  'access_token',
+  'apiKey',
+  'api_key',
+  'authorization',
+  'clientSecret',
+  'client_secret',
+  'cookie',
+  'cvc',
+  'cvv',
+  'pan',
+  'passwd',
+  'password',
+  'pin',
+  'privateKey',
+  'private_key',
+  'refreshToken',
+  'refresh_token',
+  'secret',
+  'token',
 ];
 
 const MASK = '"***"';
@@ -51,7 +69,10 @@ type Decide = (path: readonly string[]) => { readonly isMasked: boolean; readonl
 function compile({ keep, mask }: MaskRules): Decide {
   const masks = mask.map(matcher);
   const keeps = keep?.map(matcher);
-  return (path) => ({ isMasked: masks.some((matches) => matches(path)), isKept: keeps === undefined || keeps.some((matches) => matches(path)) });
+  return (path) => ({
+    isMasked: masks.some((matches) => matches(path)),
+    isKept: keeps === undefined || keeps.some((matches) => matches(path)),
+  });
 }
 
 function matcher(rule: string): (path: readonly string[]) => boolean {
@@ -59,7 +80,12 @@ function matcher(rule: string): (path: readonly string[]) => boolean {
   const names = (isAnywhere ? rule.slice(3) : rule).toLowerCase().split('.');
   return (path) => {
     const from = isAnywhere ? path.length - names.length : 0;
-    return from >= 0 && path.length >= names.length && (isAnywhere || path.length === names.length) && names.every((name, index) => name === '*' || name === path[from + index]);
+    return (
+      from >= 0 &&
+      path.length >= names.length &&
+      (isAnywhere || path.length === names.length) &&
+      names.every((name, index) => name === '*' || name === path[from + index])
+    );
   };
 }
 

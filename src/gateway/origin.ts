@@ -32,11 +32,13 @@ const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'];
 
 /** Checks and completes one origin. Throws `ConfigurationError`; the message never repeats a URL that carries userinfo. */
 export function resolveOrigin(name: string, given: string | OriginOptions): Origin {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) throw new ConfigurationError(`origin name ${JSON.stringify(name)} must be 1 to 100 letters, digits, dots, dashes`);
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name))
+    throw new ConfigurationError(`origin name ${JSON.stringify(name)} must be 1 to 100 letters, digits, dots, dashes`);
   const options: OriginOptions = typeof given === 'string' ? { url: given } : given;
   const url = parseOriginUrl(name, options.url);
   const maxConnections = options.maxConnections ?? 64;
-  if (!Number.isInteger(maxConnections) || maxConnections < 1) throw new RangeError(`origins.${name}.maxConnections must be a positive integer, got ${maxConnections}`);
+  if (!Number.isInteger(maxConnections) || maxConnections < 1)
+    throw new RangeError(`origins.${name}.maxConnections must be a positive integer, got ${maxConnections}`);
   const headers = Object.freeze({ ...options.headers });
   const complaint = checkHeaders(headers);
   if (complaint) throw new ConfigurationError(`origin "${name}": ${complaint}`);
@@ -59,7 +61,8 @@ function parseOriginUrl(name: string, text: string): URL {
   if (!URL.canParse(text)) throw new ConfigurationError(`origin "${name}" is not a URL`);
   const url = new URL(text);
   if (url.username || url.password) throw new ConfigurationError(`origin "${name}" carries userinfo; put credentials into its headers`);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new ConfigurationError(`origin "${name}" must be https or http, got ${url.protocol}`);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new ConfigurationError(`origin "${name}" must be https or http, got ${url.protocol}`);
   if (url.pathname !== '/' || url.search || url.hash) throw new ConfigurationError(`origin "${name}" must be scheme, host and port only`);
   return url;
 }

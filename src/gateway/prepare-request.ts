@@ -56,7 +56,8 @@ export function prepareRequest<Input>(
 }
 
 function checkPath(path: unknown, refuse: (what: string) => never): void {
-  if (typeof path !== 'string' || path.length > 2048 || !PATH.test(path)) refuse('the path must begin with one slash and hold visible ASCII only, 2048 characters at most');
+  if (typeof path !== 'string' || path.length > 2048 || !PATH.test(path))
+    refuse('the path must begin with one slash and hold visible ASCII only, 2048 characters at most');
   const [beforeQuery = ''] = (path as string).split('?', 1);
   if (DOT_SEGMENT.test(beforeQuery)) refuse('the path must not hold "." or ".." segments');
 }

@@ -31,11 +31,16 @@ export function readBody(body: Buffer, contentType: string, contentEncoding?: st
 const isJson = (contentType: string): boolean => /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType.trim());
 
 /** Checks a value against a schema. The complaint names places, never values; a schema that throws is a complaint too. */
-export async function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown): Promise<{ readonly value: T } | { readonly complaint: string }> {
+export async function validate<T>(
+  schema: StandardSchemaV1<unknown, T>,
+  value: unknown,
+): Promise<{ readonly value: T } | { readonly complaint: string }> {
   try {
     const result = await schema['~standard'].validate(value);
     if (!result.issues) return { value: result.value };
-    const places = result.issues.slice(0, 5).map(({ path }) => path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'the whole');
+    const places = result.issues
+      .slice(0, 5)
+      .map(({ path }) => path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'the whole');
     return { complaint: `does not match its schema at ${places.join(', ').slice(0, 300)}` };
   } catch {
     return { complaint: 'could not be checked: its schema threw' };

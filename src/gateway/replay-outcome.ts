@@ -11,7 +11,12 @@ import { readBody, validate } from './read-answer.ts';
 export async function replayOutcome<R>(call: ExternalCall<never, R>, recorded: RecordedOutcome): Promise<CallOutcome<R>> {
   const { status, httpStatus = 0, contentType = '', body, attempts } = recorded;
   const on = `call "${call.name}": on record as ${status} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
-  if (status === 'UNKNOWN') return { status, error: new UnknownOutcomeError(`${on}${recorded.errorCode ? ` (${recorded.errorCode})` : ''}; a status check must settle it`), replayed: true };
+  if (status === 'UNKNOWN')
+    return {
+      status,
+      error: new UnknownOutcomeError(`${on}${recorded.errorCode ? ` (${recorded.errorCode})` : ''}; a status check must settle it`),
+      replayed: true,
+    };
   const response = body && readBody(body, contentType)?.value;
   if (status === 'FAIL') return { status, error: new CallRejectedError(`${on}, HTTP ${httpStatus}`), httpStatus, response, replayed: true };
   const checked = call.response && response !== undefined ? await validate(call.response, response) : { value: response as R };

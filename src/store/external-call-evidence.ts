@@ -12,11 +12,26 @@ export interface Transaction {
 /** Inserts a request record. */
 export async function insertAttempt(tx: Transaction, callId: number, attempt: number, request: RequestRecord): Promise<void> {
   const { correlationId, origin, method, path, headers, body, openedAt } = request;
-  await insert(tx, 'external_call_attempt', { call_id: callId, attempt, correlation_id: correlationId, origin, method, path, headers, ...bodyColumns(body), opened_at: datetime(openedAt) });
+  await insert(tx, 'external_call_attempt', {
+    call_id: callId,
+    attempt,
+    correlation_id: correlationId,
+    origin,
+    method,
+    path,
+    headers,
+    ...bodyColumns(body),
+    opened_at: datetime(openedAt),
+  });
 }
 
 /** Inserts a response snapshot; fails with a duplicate key when the attempt has one. */
-export async function insertResponse(tx: Transaction, { callId, attempt }: OpenedAttempt, snapshot: ResponseSnapshot, status: CallStatus): Promise<void> {
+export async function insertResponse(
+  tx: Transaction,
+  { callId, attempt }: OpenedAttempt,
+  snapshot: ResponseSnapshot,
+  status: CallStatus,
+): Promise<void> {
   const { times } = snapshot;
   await insert(tx, 'external_call_response', {
     call_id: callId,
@@ -39,12 +54,20 @@ export async function insertResponse(tx: Transaction, { callId, attempt }: Opene
   });
 }
 
-const bodyColumns = (body: StoredBody | undefined): Record<string, Bind | undefined> => ({ body_state: body?.state, body: body?.bytes, body_bytes: body?.rawBytes, body_sha256: body?.sha256 });
+const bodyColumns = (body: StoredBody | undefined): Record<string, Bind | undefined> => ({
+  body_state: body?.state,
+  body: body?.bytes,
+  body_bytes: body?.rawBytes,
+  body_sha256: body?.sha256,
+});
 
 /** `columns` are names of ours, never of anybody's input. */
 async function insert(tx: Transaction, table: string, columns: Record<string, Bind | undefined>): Promise<void> {
   const names = Object.keys(columns);
-  await tx.run(`insert into ${table} (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`, Object.values(columns).map((value) => value ?? null));
+  await tx.run(
+    `insert into ${table} (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`,
+    Object.values(columns).map((value) => value ?? null),
+  );
 }
 
 /** UTC, as the database's own utc_timestamp(3) writes it. */

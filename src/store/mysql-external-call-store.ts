@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/mysql';
 import { type CallStatus, canTransition, isFinal } from '../gateway/call-status.ts';
-import type { Apply, CloseResult, ExternalCallStore, OpenedAttempt, OpenResult, RecordedOutcome, RequestRecord, ResponseSnapshot } from '../gateway/external-call-store.ts';
+import type {
+  Apply,
+  CloseResult,
+  ExternalCallStore,
+  OpenedAttempt,
+  OpenResult,
+  RecordedOutcome,
+  RequestRecord,
+  ResponseSnapshot,
+} from '../gateway/external-call-store.ts';
 import { insertAttempt, insertResponse, type Transaction } from './external-call-evidence.ts';
 import { isDuplicateKey, isTransient, retryTransient } from './external-call-database-error.ts';
 
@@ -107,12 +116,25 @@ const bindTo = (connection: Connection, context?: Parameters<Connection['execute
   rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
 });
 
-async function moveRow(tx: Transaction, { callId, fence }: OpenedAttempt, snapshot: ResponseSnapshot, to: CallStatus, notBeforeMs: number | undefined): Promise<boolean> {
+async function moveRow(
+  tx: Transaction,
+  { callId, fence }: OpenedAttempt,
+  snapshot: ResponseSnapshot,
+  to: CallStatus,
+  notBeforeMs: number | undefined,
+): Promise<boolean> {
   const { affectedRows } = await tx.run(
     `update external_call set status = ?, http_status = ?, last_error_code = ?, lease_owner = null, lease_until = null,
        not_before = ${notBeforeMs === undefined ? 'null' : LEASE_END}, updated_at = utc_timestamp(3)
      where id = ? and lease_owner = ? and status = 'PENDING'`,
-    [to, snapshot.httpStatus ?? null, snapshot.errorCode ?? null, ...(notBeforeMs === undefined ? [] : [notBeforeMs * 1000]), callId, fence],
+    [
+      to,
+      snapshot.httpStatus ?? null,
+      snapshot.errorCode ?? null,
+      ...(notBeforeMs === undefined ? [] : [notBeforeMs * 1000]),
+      callId,
+      fence,
+    ],
   );
   return affectedRows > 0;
 }
@@ -146,20 +168,35 @@ async function openExisting(tx: Transaction, request: RequestRecord, fence: stri
     const stillLeasedMs = Math.ceil(Number(row['lease_ms']));
     if (stillLeasedMs > 0) return { kind: 'in-flight', leaseMs: stillLeasedMs, attempts };
     // Its worker died between the request record and the response snapshot: the request may have been sent.
-    await tx.run(`update external_call set status = 'UNKNOWN', last_error_code = ?, lease_owner = null, lease_until = null, updated_at = utc_timestamp(3) where id = ?`, [ABANDONED, callId]);
+    await tx.run(
+      `update external_call set status = 'UNKNOWN', last_error_code = ?, lease_owner = null, lease_until = null, updated_at = utc_timestamp(3) where id = ?`,
+      [ABANDONED, callId],
+    );
     return recordedOutcome(tx, callId, 'UNKNOWN', attempts, ABANDONED);
   }
   const retryAfterMs = Math.ceil(Number(row['not_before_ms'] ?? 0));
   if (retryAfterMs > 0) return { kind: 'not-before', retryAfterMs, attempts };
 
-  await tx.run(`update external_call set attempts = ?, lease_owner = ?, lease_until = ${LEASE_END}, not_before = null, updated_at = utc_timestamp(3) where id = ?`, [attempts + 1, fence, leaseMs * 1000, callId]);
+  await tx.run(
+    `update external_call set attempts = ?, lease_owner = ?, lease_until = ${LEASE_END}, not_before = null, updated_at = utc_timestamp(3) where id = ?`,
+    [attempts + 1, fence, leaseMs * 1000, callId],
+  );
   await insertAttempt(tx, callId, attempts + 1, request);
   return { kind: 'opened', callId, attempt: attempts + 1, fence };
 }
 
-async function recordedOutcome(tx: Transaction, callId: number, status: RecordedOutcome['status'], attempts: number, errorCode: string | null): Promise<OpenResult> {
+async function recordedOutcome(
+  tx: Transaction,
+  callId: number,
+  status: RecordedOutcome['status'],
+  attempts: number,
+  errorCode: string | null,
+): Promise<OpenResult> {
   // Only the snapshot that made the row what it is: a status check may have settled it without one.
-  const [last] = await tx.rows('select http_status, headers, body from external_call_response where call_id = ? and attempt = ? and status = ?', [callId, attempts, status]);
+  const [last] = await tx.rows(
+    'select http_status, headers, body from external_call_response where call_id = ? and attempt = ? and status = ?',
+    [callId, attempts, status],
+  );
   const headers = JSON.parse((last?.['headers'] as string | null) ?? '[]') as [string, string][];
   return {
     kind: 'recorded',

@@ -39,6 +39,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
   #opened: Promise<{ side: SidePool; flavour: ServerFlavour }> | undefined;
   #idleSeconds = 60;
   #closed = false;
+  readonly #givingBack = new Set<Promise<void>>();
 
   constructor(orm: MikroORM) {
     this.#orm = orm;
@@ -88,10 +89,20 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     try {
       return await work(session);
     } finally {
-      await session.rollback();
-      if (fence === 'session-lock') await closeSessionLock(connection, transactionId);
-      connection.release();
+      // The caller has its answer; until the lock is released the check-back merely says UNKNOWN.
+      this.#track(this.#giveBack(connection, session, transactionId, fence));
     }
+  }
+
+  async #giveBack(connection: ReservedConnection, session: FencedSession, transactionId: string, fence: Fence): Promise<void> {
+    await session.rollback();
+    if (fence === 'session-lock') await closeSessionLock(connection, transactionId);
+    connection.release();
+  }
+
+  #track(work: Promise<void>): void {
+    this.#givingBack.add(work);
+    void work.finally(() => this.#givingBack.delete(work));
   }
 
   async #reserve(transactionId: string, fence: Fence, timeoutMs: number): Promise<ReservedConnection> {
@@ -129,6 +140,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.all(this.#givingBack);
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.then(({ side }) => side.close()).catch(() => {});

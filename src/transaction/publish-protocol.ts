@@ -84,7 +84,7 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
       await database.withFencedSession(transactionId, fenceOf(listener.lookup, listener.half), deps.options.connectionTimeoutMs, decide);
     } catch (error) {
       if (!(error instanceof UncertainCommit)) throw error;
-      // The fence is closed by now, so that the look-up does not wait for our own session.
+      // The fence is being closed, so the look-up does not wait for our own session for long.
       await settleUncertainCommit(error, publication, views[0]!, deps.options.inDoubtTimeoutMs);
     }
   } catch (error) {

@@ -48,8 +48,8 @@ export interface TransactionDatabase {
    */
   start(listeners: readonly { readonly name: string; readonly lookup: Lookup; readonly half: HalfMode }[], options: { readonly transactionTimeoutMs: number }): Promise<void>;
   /**
-   * Reserves a connection, opens the fence, runs `work`, closes the fence and gives the connection back. Rejects with
-   * `DatabaseUnavailableError` when there is no connection or fence within `timeoutMs`; `work` has not run then.
+   * Reserves a connection, opens the fence and runs `work`; settles as the work does, then closes the fence and gives the
+   * connection back in the background. Rejects with `DatabaseUnavailableError` when there is no connection or fence within `timeoutMs`; `work` has not run then.
    */
   withFencedSession<T>(transactionId: string, fence: Fence, timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T>;
   /**

@@ -47,7 +47,9 @@ const heapAfterGc = (): number => {
 
 it(`ends ${CALLS} calls among all faults with no doubled effect, no unaudited request and no socket left`, async () => {
   const random = randomFrom(20_260_101);
-  const bank = await startMockBank({ script: (request) => (request.method === 'POST' && random() < 0.5 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined) });
+  const bank = await startMockBank({
+    script: (request) => (request.method === 'POST' && random() < 0.5 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined),
+  });
   const store = new InMemoryExternalCallStore();
   const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 64 } }, store });
   const call = payOrder({ timeouts: { connectMs: 5_000, writeMs: 200, readMs: 100, totalMs: 6_000 }, maxResponseBytes: 64 * 1024 });
@@ -58,7 +60,11 @@ it(`ends ${CALLS} calls among all faults with no doubled effect, no unaudited re
     while (next < CALLS) {
       // Neighbours share a key, so that some call it at the same moment and some after one another.
       const idempotencyKey = `key-${Math.floor(next++ / 2)}`;
-      await gateway.call(call, payment, { idempotencyKey, correlationId: 'c', apply: async () => void applied.set(idempotencyKey, (applied.get(idempotencyKey) ?? 0) + 1) });
+      await gateway.call(call, payment, {
+        idempotencyKey,
+        correlationId: 'c',
+        apply: async () => void applied.set(idempotencyKey, (applied.get(idempotencyKey) ?? 0) + 1),
+      });
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, caller));
@@ -89,7 +95,9 @@ it('gives back the memory of the calls it made', async () => {
   let key = 0;
   const heapAfter = async (calls: number): Promise<number> => {
     for (let at = 0; at < calls; at += 50) {
-      await Promise.all(Array.from({ length: 50 }, () => gateway.call(payOrder(), payment, { idempotencyKey: `key-${key++}`, correlationId: 'c' })));
+      await Promise.all(
+        Array.from({ length: 50 }, () => gateway.call(payOrder(), payment, { idempotencyKey: `key-${key++}`, correlationId: 'c' })),
+      );
     }
     // What the two stand-ins remember is not the gateway's.
     store.calls.clear();

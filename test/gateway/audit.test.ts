@@ -30,7 +30,11 @@ describe('Gateway and its evidence', () => {
 
   it('makes no call when the request record cannot be written', async () => {
     store.fault.open = () => Promise.reject(new Error('database down'));
-    await expect(open().call(payOrder(), payment, ids)).rejects.toMatchObject({ code: 'CB_AUDIT_UNAVAILABLE', acted: 'no', cause: { message: 'database down' } });
+    await expect(open().call(payOrder(), payment, ids)).rejects.toMatchObject({
+      code: 'CB_AUDIT_UNAVAILABLE',
+      acted: 'no',
+      cause: { message: 'database down' },
+    });
     expect(bank.requests).toHaveLength(0);
   });
 
@@ -81,7 +85,11 @@ describe('Gateway and its evidence', () => {
     store = new InMemoryExternalCallStore(() => Date.now() + offset);
     store.fault.close = () => Promise.reject(new Error('gone'));
     const gateway = open({ closeTimeoutMs: 100, waitInFlightMs: 0 });
-    expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({ status: 'UNKNOWN', replayed: false, error: { code: 'CB_UNKNOWN_OUTCOME' } });
+    expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({
+      status: 'UNKNOWN',
+      replayed: false,
+      error: { code: 'CB_UNKNOWN_OUTCOME' },
+    });
 
     expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({ status: 'PENDING', error: { code: 'CB_CALL_IN_FLIGHT' } });
     offset = 3_600_000;
@@ -94,7 +102,11 @@ describe('Gateway and its evidence', () => {
     const gateway = open();
     bank.follow([{ kind: 'ok' }, { kind: 'reject' }, { kind: 'bad-gateway' }, { kind: 'unavailable', retryAfter: '1' }]);
     for (const idempotencyKey of ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd']) {
-      await gateway.call(payOrder(), payment, { ...ids, idempotencyKey, apply: async (_, { status, replayed }) => void applied.push(`${idempotencyKey} ${status} ${replayed}`) });
+      await gateway.call(payOrder(), payment, {
+        ...ids,
+        idempotencyKey,
+        apply: async (_, { status, replayed }) => void applied.push(`${idempotencyKey} ${status} ${replayed}`),
+      });
     }
     expect(applied).toEqual(['a SUCCESS false', 'b FAIL false']);
     expect(bank.requests).toHaveLength(4);
@@ -146,7 +158,10 @@ describe('Gateway and its evidence', () => {
   });
 
   it('writes nothing when its caller had given up before', async () => {
-    await expect(open().call(payOrder(), payment, { ...ids, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CB_DEADLINE', acted: 'no' });
+    await expect(open().call(payOrder(), payment, { ...ids, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CB_DEADLINE',
+      acted: 'no',
+    });
     expect(store.calls.size).toBe(0);
   });
 

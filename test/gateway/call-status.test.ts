@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { CALL_STATUSES, canTransition, isFinal } from '../../src/gateway/call-status.ts';
 
 describe('CallStatus', () => {
-  const allowed = new Set(['PENDING SUCCESS', 'PENDING FAIL', 'PENDING UNKNOWN', 'PENDING PENDING', 'UNKNOWN SUCCESS', 'UNKNOWN FAIL', 'UNKNOWN PENDING']);
+  const allowed = new Set([
+    'PENDING SUCCESS',
+    'PENDING FAIL',
+    'PENDING UNKNOWN',
+    'PENDING PENDING',
+    'UNKNOWN SUCCESS',
+    'UNKNOWN FAIL',
+    'UNKNOWN PENDING',
+  ]);
   const pairs = CALL_STATUSES.flatMap((from) => CALL_STATUSES.map((to) => [from, to] as const));
 
   it.each(pairs)('%s to %s is as the table says', (from, to) => {

@@ -9,10 +9,26 @@ const NOW = Date.parse('2026-05-06T07:08:09Z');
 const rules: ClassifyRules = { attempted: 'POST bank (pay-order)', timeouts: DEFAULT_CALL_TIMEOUTS, maxRetryAfterMs: 3_600_000 };
 const common = { times: { connectMs: 1, writeMs: 1, headersMs: 1, bodyMs: 1, totalMs: 4 }, remoteAddress: '127.0.0.1' };
 
-const failed = (phase: TimeoutPhase, reason: FailureReason): Exchange => ({ kind: 'failed', phase, reason, error: new Error('cause'), answer: undefined, ...common });
-const answered = (httpStatus: number): Exchange => ({ kind: 'answered', answer: { httpStatus, headers: [], body: Buffer.alloc(0), isTruncated: false }, ...common });
-const saying = (httpStatus: number, headers: Record<string, string> = {}, response?: unknown): CallAnswer => ({ httpStatus, headers, response });
-const classify = (httpStatus: number, headers?: Record<string, string>, more: Partial<ClassifyRules> = {}) => classifyOutcome(answered(httpStatus), saying(httpStatus, headers), { ...rules, ...more }, NOW);
+const failed = (phase: TimeoutPhase, reason: FailureReason): Exchange => ({
+  kind: 'failed',
+  phase,
+  reason,
+  error: new Error('cause'),
+  answer: undefined,
+  ...common,
+});
+const answered = (httpStatus: number): Exchange => ({
+  kind: 'answered',
+  answer: { httpStatus, headers: [], body: Buffer.alloc(0), isTruncated: false },
+  ...common,
+});
+const saying = (httpStatus: number, headers: Record<string, string> = {}, response?: unknown): CallAnswer => ({
+  httpStatus,
+  headers,
+  response,
+});
+const classify = (httpStatus: number, headers?: Record<string, string>, more: Partial<ClassifyRules> = {}) =>
+  classifyOutcome(answered(httpStatus), saying(httpStatus, headers), { ...rules, ...more }, NOW);
 
 describe('classifyOutcome', () => {
   describe('given an exchange without a complete answer', () => {
@@ -56,7 +72,11 @@ describe('classifyOutcome', () => {
     });
 
     it('takes 503 with Retry-After as not taken', () => {
-      expect(classify(503, { 'retry-after': '9' })).toMatchObject({ status: 'PENDING', retryAfterMs: 9_000, error: { code: 'CB_CALL_UNAVAILABLE', retryAfterMs: 9_000 } });
+      expect(classify(503, { 'retry-after': '9' })).toMatchObject({
+        status: 'PENDING',
+        retryAfterMs: 9_000,
+        error: { code: 'CB_CALL_UNAVAILABLE', retryAfterMs: 9_000 },
+      });
     });
 
     it('believes Retry-After up to its limit', () => {
@@ -64,7 +84,10 @@ describe('classifyOutcome', () => {
     });
 
     it('takes a 2xx whose body cannot be understood as UNKNOWN', () => {
-      expect(classifyOutcome(answered(200), undefined, rules, NOW)).toMatchObject({ status: 'UNKNOWN', error: { code: 'CB_UNKNOWN_OUTCOME' } });
+      expect(classifyOutcome(answered(200), undefined, rules, NOW)).toMatchObject({
+        status: 'UNKNOWN',
+        error: { code: 'CB_UNKNOWN_OUTCOME' },
+      });
     });
   });
 
@@ -81,7 +104,15 @@ describe('classifyOutcome', () => {
     });
 
     it('is UNKNOWN where it throws, without repeating what it said', () => {
-      const outcome = classify(200, {}, { classify: () => { throw new Error('canary'); } });
+      const outcome = classify(
+        200,
+        {},
+        {
+          classify: () => {
+            throw new Error('canary');
+          },
+        },
+      );
       expect(outcome).toMatchObject({ status: 'UNKNOWN', error: { code: 'CB_UNKNOWN_OUTCOME', cause: undefined } });
     });
 

@@ -13,14 +13,17 @@ describe('Gateway, before the first byte', () => {
   const cleanUps: (() => Promise<void>)[] = [];
 
   afterEach(async () => {
-    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+    for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
   });
 
   const callThrough = async (bank: string | OriginOptions, timeouts: object = {}, input = payment) => {
     const store = new InMemoryExternalCallStore();
     const gateway = createGateway({ origins: { bank }, store });
     cleanUps.push(() => gateway.close());
-    const outcome = await gateway.call(payOrder({ timeouts: { connectMs: 2_000, ...timeouts } }), input, { idempotencyKey: 'key-1', correlationId: 'c' });
+    const outcome = await gateway.call(payOrder({ timeouts: { connectMs: 2_000, ...timeouts } }), input, {
+      idempotencyKey: 'key-1',
+      correlationId: 'c',
+    });
     const call = store.only();
     return { outcome, call, response: call.responses.get(1) };
   };

@@ -21,7 +21,12 @@ describe('Evidence', () => {
     store = new InMemoryExternalCallStore();
     log.length = 0;
     gateway = createGateway({
-      origins: { bank: { url: bank.origin, headers: { authorization: 'Bearer canary-authorization', cookie: 'session=canary-cookie; other=canary-other' } } },
+      origins: {
+        bank: {
+          url: bank.origin,
+          headers: { authorization: 'Bearer canary-authorization', cookie: 'session=canary-cookie; other=canary-other' },
+        },
+      },
       store,
       logger: { debug: note, info: note, warn: note, error: note },
     });
@@ -37,14 +42,28 @@ describe('Evidence', () => {
     bank.follow([{ kind: 'answer', status: 200, headers: JSON_TYPE, body: odd.toString() }]);
     await gateway.call(payOrder(), payment, ids);
     const { requests, responses } = store.only();
-    expect(requests[0]).toMatchObject({ method: 'POST', path: '/payments', origin: 'bank', body: { state: 'RAW', bytes: Buffer.from(JSON.stringify(payment)), sha256: hash('sha256', JSON.stringify(payment), 'buffer') } });
-    expect(responses.get(1)).toMatchObject({ httpStatus: 200, isTruncated: false, body: { state: 'RAW', bytes: odd, rawBytes: odd.length, sha256: hash('sha256', odd, 'buffer') }, times: { connectMs: expect.any(Number), writeMs: expect.any(Number), headersMs: expect.any(Number), bodyMs: expect.any(Number) } });
+    expect(requests[0]).toMatchObject({
+      method: 'POST',
+      path: '/payments',
+      origin: 'bank',
+      body: { state: 'RAW', bytes: Buffer.from(JSON.stringify(payment)), sha256: hash('sha256', JSON.stringify(payment), 'buffer') },
+    });
+    expect(responses.get(1)).toMatchObject({
+      httpStatus: 200,
+      isTruncated: false,
+      body: { state: 'RAW', bytes: odd, rawBytes: odd.length, sha256: hash('sha256', odd, 'buffer') },
+      times: { connectMs: expect.any(Number), writeMs: expect.any(Number), headersMs: expect.any(Number), bodyMs: expect.any(Number) },
+    });
   });
 
   it('cuts a long body and says so', async () => {
     bank.follow([{ kind: 'endless' }]);
     await gateway.call(payOrder({ maxResponseBytes: 1000 }), payment, ids);
-    expect(store.only().responses.get(1)).toMatchObject({ isTruncated: true, httpStatus: 201, body: { rawBytes: 1000, bytes: Buffer.alloc(1000, 'x') } });
+    expect(store.only().responses.get(1)).toMatchObject({
+      isTruncated: true,
+      httpStatus: 201,
+      body: { rawBytes: 1000, bytes: Buffer.alloc(1000, 'x') },
+    });
   });
 
   it('keeps the values it is told to keep and masks the rest, the hash still of the raw bytes', async () => {
@@ -53,15 +72,27 @@ describe('Evidence', () => {
     const outcome = await gateway.call(payOrder({ keep: ['orderId', 'paymentId', 'status'] }), payment, ids);
     expect(outcome).toMatchObject({ status: 'SUCCESS' });
     const { requests, responses } = store.only();
-    expect(requests[0]?.body).toMatchObject({ state: 'MASKED', bytes: Buffer.from('{"orderId":"order-1","amountMinor":"***","currency":"***"}') });
-    expect(responses.get(1)?.body).toMatchObject({ state: 'MASKED', bytes: Buffer.from(body.replace('canary-holder', '***')), sha256: hash('sha256', body, 'buffer'), rawBytes: body.length });
+    expect(requests[0]?.body).toMatchObject({
+      state: 'MASKED',
+      bytes: Buffer.from('{"orderId":"order-1","amountMinor":"***","currency":"***"}'),
+    });
+    expect(responses.get(1)?.body).toMatchObject({
+      state: 'MASKED',
+      bytes: Buffer.from(body.replace('canary-holder', '***')),
+      sha256: hash('sha256', body, 'buffer'),
+      rawBytes: body.length,
+    });
   });
 
   it('replays what it can from masked evidence', async () => {
     bank.follow([{ kind: 'answer', status: 200, headers: JSON_TYPE, body: '{"paymentId":"p","status":"ACCEPTED"}' }]);
     const call = payOrder({ mask: ['status'] });
     await gateway.call(call, payment, ids);
-    expect(await gateway.call(call, payment, ids)).toMatchObject({ status: 'SUCCESS', replayed: true, response: { paymentId: 'p', status: '***' } });
+    expect(await gateway.call(call, payment, ids)).toMatchObject({
+      status: 'SUCCESS',
+      replayed: true,
+      response: { paymentId: 'p', status: '***' },
+    });
   });
 
   it('withholds what it cannot mask', async () => {
@@ -71,7 +102,11 @@ describe('Evidence', () => {
     ].entries()) {
       bank.follow([step]);
       await gateway.call(payOrder({ response: undefined as never }), payment, { ...ids, idempotencyKey: `k-${index}` });
-      expect([...store.calls.values()][index]?.responses.get(1)?.body).toMatchObject({ state: 'WITHHELD', bytes: undefined, rawBytes: step.body.length });
+      expect([...store.calls.values()][index]?.responses.get(1)?.body).toMatchObject({
+        state: 'WITHHELD',
+        bytes: undefined,
+        rawBytes: step.body.length,
+      });
     }
     bank.follow([{ kind: 'answer', status: 502, body: 'any text, such as company, shipping and spin' }]);
     await gateway.call(payOrder(), payment, { ...ids, idempotencyKey: 'k-3' });
@@ -96,7 +131,13 @@ describe('Evidence', () => {
         if (httpStatus === 418) throw new Error('canary-classifier');
         return undefined;
       },
-      response: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ issues: [{ message: `bad ${JSON.stringify(value)}`, path: ['status'] }] }) } },
+      response: {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          validate: (value) => ({ issues: [{ message: `bad ${JSON.stringify(value)}`, path: ['status'] }] }),
+        },
+      },
     });
     const echo = 'Bearer canary-authorization canary-cookie canary-other canary-header';
     bank.follow((_, nth) => {
@@ -113,9 +154,18 @@ describe('Evidence', () => {
     const outcomes: unknown[] = [];
     for (let nth = 1; nth <= 7; nth += 1) {
       const outcome = await gateway.call(call, secrets, { ...ids, idempotencyKey: `key-${nth}` });
-      if ('error' in outcome) outcomes.push(outcome.error.message, outcome.error.cause, String((outcome.error.cause as Error | undefined)?.stack));
+      if ('error' in outcome)
+        outcomes.push(outcome.error.message, outcome.error.cause, String((outcome.error.cause as Error | undefined)?.stack));
     }
-    expect([...store.calls.values()].map(({ status }) => status)).toEqual(['UNKNOWN', 'FAIL', 'UNKNOWN', 'UNKNOWN', 'UNKNOWN', 'UNKNOWN', 'UNKNOWN']);
+    expect([...store.calls.values()].map(({ status }) => status)).toEqual([
+      'UNKNOWN',
+      'FAIL',
+      'UNKNOWN',
+      'UNKNOWN',
+      'UNKNOWN',
+      'UNKNOWN',
+      'UNKNOWN',
+    ]);
     expect(bank.requests[0]?.headers).toMatchObject({ authorization: 'Bearer canary-authorization', 'x-api-key': 'canary-header' });
 
     const written = flatten([...store.calls.values(), log, outcomes]);
@@ -130,6 +180,7 @@ function flatten(value: unknown, seen = new Set<unknown>()): string {
   if (value === null || typeof value !== 'object') return String(value);
   if (seen.has(value)) return '';
   seen.add(value);
-  const inner = value instanceof Map ? [...value.entries()] : Reflect.ownKeys(value).map((key) => (value as Record<PropertyKey, unknown>)[key]);
+  const inner =
+    value instanceof Map ? [...value.entries()] : Reflect.ownKeys(value).map((key) => (value as Record<PropertyKey, unknown>)[key]);
   return inner.map((item) => flatten(item, seen)).join('\n');
 }

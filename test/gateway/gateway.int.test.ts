@@ -43,8 +43,10 @@ describe('Gateway on a real database', () => {
 
   const execute = (sql: string, binds: unknown[] = []): Promise<Record<string, unknown>[]> => orm.em.getConnection().execute(sql, binds);
   const freshIds = () => ({ idempotencyKey: `key-${(keys += 1)}`, correlationId: `correlation-${keys}` });
-  const takeEffect = (key: string) => async (em: EntityManager) => void (await executeIn(em, 'insert into effect (call_key) values (?)', [key]));
-  const effectsOf = async (key: string): Promise<number> => Number((await execute('select count(*) as n from effect where call_key = ?', [key]))[0]?.['n']);
+  const takeEffect = (key: string) => async (em: EntityManager) =>
+    void (await executeIn(em, 'insert into effect (call_key) values (?)', [key]));
+  const effectsOf = async (key: string): Promise<number> =>
+    Number((await execute('select count(*) as n from effect where call_key = ?', [key]))[0]?.['n']);
   const rowsOf = (key: string) =>
     execute(
       `select c.status, c.attempts, c.lease_owner, a.attempt, r.http_status, r.error_code from external_call c
@@ -53,7 +55,12 @@ describe('Gateway on a real database', () => {
     );
 
   const open = (through = orm): Gateway => {
-    const gateway = createGateway({ origins: { bank: bank.origin }, store: mysqlExternalCallStore(through), closeTimeoutMs: 20_000, waitInFlightMs: 2_000 });
+    const gateway = createGateway({
+      origins: { bank: bank.origin },
+      store: mysqlExternalCallStore(through),
+      closeTimeoutMs: 20_000,
+      waitInFlightMs: 2_000,
+    });
     gateways.push(gateway);
     return gateway;
   };
@@ -67,24 +74,37 @@ describe('Gateway on a real database', () => {
     expect(outcomes.map((outcome) => outcome.status === 'SUCCESS' && outcome.replayed).sort()).toEqual([false, true]);
     expect(bank.effects.get(ids.idempotencyKey)).toBe(1);
     expect(await effectsOf(ids.idempotencyKey)).toBe(1);
-    expect(await rowsOf(ids.idempotencyKey)).toEqual([{ status: 'SUCCESS', attempts: 1, lease_owner: null, attempt: 1, http_status: 201, error_code: null }]);
+    expect(await rowsOf(ids.idempotencyKey)).toEqual([
+      { status: 'SUCCESS', attempts: 1, lease_owner: null, attempt: 1, http_status: 201, error_code: null },
+    ]);
   });
 
   it('keeps a record of every attempt until one succeeds', async () => {
     const ids = freshIds();
-    bank.follow([{ kind: 'unavailable', retryAfter: '0' }, { kind: 'answer', status: 429 }]);
+    bank.follow([
+      { kind: 'unavailable', retryAfter: '0' },
+      { kind: 'answer', status: 429 },
+    ]);
     const gateway = open();
     const statuses = [];
     for (let call = 1; call <= 4; call += 1) statuses.push((await gateway.call(payOrder(), payment, ids)).status);
 
     expect(statuses).toEqual(['PENDING', 'PENDING', 'SUCCESS', 'SUCCESS']);
-    expect((await rowsOf(ids.idempotencyKey)).map(({ attempt, http_status }) => [attempt, http_status])).toEqual([[1, 503], [2, 429], [3, 201]]);
+    expect((await rowsOf(ids.idempotencyKey)).map(({ attempt, http_status }) => [attempt, http_status])).toEqual([
+      [1, 503],
+      [2, 429],
+      [3, 201],
+    ]);
   });
 
   it('finds a call UNKNOWN whose worker was killed before the answer, and does not make it again', async () => {
     const ids = freshIds();
     bank.follow([{ kind: 'never-answer' }]);
-    const worker = spawn(process.execPath, [new URL('./support/calling-worker.ts', import.meta.url).pathname, database.url, bank.origin, ids.idempotencyKey], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const worker = spawn(
+      process.execPath,
+      [new URL('./support/calling-worker.ts', import.meta.url).pathname, database.url, bank.origin, ids.idempotencyKey],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
     await bank.seen(({ idempotencyKey }) => idempotencyKey === ids.idempotencyKey);
     worker.kill('SIGKILL');
     await once(worker, 'exit');
@@ -94,7 +114,9 @@ describe('Gateway on a real database', () => {
     await execute('update external_call set lease_until = utc_timestamp(3) where idempotency_key = ?', [ids.idempotencyKey]);
     expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({ status: 'UNKNOWN', replayed: true });
     expect(bank.effects.get(ids.idempotencyKey)).toBe(1);
-    expect(await rowsOf(ids.idempotencyKey)).toEqual([{ status: 'UNKNOWN', attempts: 1, lease_owner: null, attempt: 1, http_status: null, error_code: null }]);
+    expect(await rowsOf(ids.idempotencyKey)).toEqual([
+      { status: 'UNKNOWN', attempts: 1, lease_owner: null, attempt: 1, http_status: null, error_code: null },
+    ]);
   });
 
   it('has committed the request record when the bank sees the request', async () => {
@@ -123,7 +145,12 @@ describe('Gateway on a real database', () => {
   const withProxy = async (work: (gateway: Gateway, proxy: DatabaseProxy) => Promise<void>): Promise<void> => {
     const proxy = await startDatabaseProxy(database.url);
     const through = await openOrm({ url: proxy.url, entities: ENGINE_ENTITIES });
-    const gateway = createGateway({ origins: { bank: bank.origin }, store: mysqlExternalCallStore(through), storeTimeoutMs: 1_000, closeTimeoutMs: 5_000 });
+    const gateway = createGateway({
+      origins: { bank: bank.origin },
+      store: mysqlExternalCallStore(through),
+      storeTimeoutMs: 1_000,
+      closeTimeoutMs: 5_000,
+    });
     try {
       await work(gateway, proxy);
     } finally {
@@ -143,7 +170,10 @@ describe('Gateway on a real database', () => {
   it('makes no call when the database does not answer', () =>
     withProxy(async (gateway, proxy) => {
       proxy.freeze();
-      await expect(gateway.call(payOrder(), payment, freshIds())).rejects.toMatchObject({ code: 'CB_AUDIT_UNAVAILABLE', cause: { message: 'no answer within 1000 ms' } });
+      await expect(gateway.call(payOrder(), payment, freshIds())).rejects.toMatchObject({
+        code: 'CB_AUDIT_UNAVAILABLE',
+        cause: { message: 'no answer within 1000 ms' },
+      });
       expect(bank.requests).toHaveLength(0);
       proxy.cut();
     }));
@@ -152,12 +182,16 @@ describe('Gateway on a real database', () => {
     withProxy(async (gateway, proxy) => {
       const ids = freshIds();
       proxy.loseCommitAnswer(nth);
-      expect(await gateway.call(payOrder(), payment, { ...ids, apply: takeEffect(ids.idempotencyKey) })).toMatchObject({ status: 'SUCCESS', replayed: false });
+      expect(await gateway.call(payOrder(), payment, { ...ids, apply: takeEffect(ids.idempotencyKey) })).toMatchObject({
+        status: 'SUCCESS',
+        replayed: false,
+      });
       expect(proxy.lost).toBe(1);
       expect(await effectsOf(ids.idempotencyKey)).toBe(1);
       expect(bank.effects.get(ids.idempotencyKey)).toBe(1);
       expect(await rowsOf(ids.idempotencyKey)).toMatchObject([{ status: 'SUCCESS', attempts: 1, attempt: 1 }]);
-    }));
+    }),
+  );
 
   it('survives connections killed while it records, taking effect once', async () => {
     const killed = await openOrm({ url: database.url, entities: ENGINE_ENTITIES });

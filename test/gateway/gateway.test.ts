@@ -25,9 +25,20 @@ describe('Gateway on real sockets', () => {
   it('pays, and sends the key, the correlation id and a content length', async () => {
     const outcome = await gateway.call(payOrder(), payment, ids);
 
-    expect(outcome).toEqual({ status: 'SUCCESS', httpStatus: 201, replayed: false, response: { paymentId: 'pay-key-1', status: 'ACCEPTED' } });
+    expect(outcome).toEqual({
+      status: 'SUCCESS',
+      httpStatus: 201,
+      replayed: false,
+      response: { paymentId: 'pay-key-1', status: 'ACCEPTED' },
+    });
     const [request] = bank.requests;
-    expect(request?.headers).toMatchObject({ 'idempotency-key': 'key-1', 'x-correlation-id': 'correlation-1', 'content-type': 'application/json', 'accept-encoding': 'identity', 'content-length': String(JSON.stringify(payment).length) });
+    expect(request?.headers).toMatchObject({
+      'idempotency-key': 'key-1',
+      'x-correlation-id': 'correlation-1',
+      'content-type': 'application/json',
+      'accept-encoding': 'identity',
+      'content-length': String(JSON.stringify(payment).length),
+    });
     expect(JSON.parse(request?.body ?? '')).toEqual(payment);
   });
 
@@ -46,18 +57,46 @@ describe('Gateway on real sockets', () => {
     ['503 without Retry-After', { kind: 'unavailable' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', undefined, 0],
     ['429', { kind: 'answer', status: 429 }, 'PENDING', 'CB_CALL_UNAVAILABLE', undefined, 0],
     ['502 after it took effect', { kind: 'bad-gateway' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', undefined, 1],
-    ['a redirect, which is not followed', { kind: 'answer', status: 307, headers: { location: '/payments' } }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', undefined, 0],
+    [
+      'a redirect, which is not followed',
+      { kind: 'answer', status: 307, headers: { location: '/payments' } },
+      'UNKNOWN',
+      'CB_UNKNOWN_OUTCOME',
+      undefined,
+      0,
+    ],
     ['no headers, ever', { kind: 'never-answer' }, 'UNKNOWN', 'CB_READ_TIMEOUT', 'read', 1],
     ['a body that stalls', { kind: 'stall-body' }, 'UNKNOWN', 'CB_READ_TIMEOUT', 'read', 1],
     ['a body cut short', { kind: 'truncate' }, 'UNKNOWN', 'CB_CONNECTION_LOST', 'read', 1],
     ['a body without end', { kind: 'endless' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', 'read', 1],
     ['bytes that are not HTTP', { kind: 'garbage' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', 'read', 1],
-    ['100 KB of headers', { kind: 'answer', status: 201, acts: true, headers: { 'x-long': 'x'.repeat(100_000) } }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', 'read', 1],
+    [
+      '100 KB of headers',
+      { kind: 'answer', status: 201, acts: true, headers: { 'x-long': 'x'.repeat(100_000) } },
+      'UNKNOWN',
+      'CB_UNKNOWN_OUTCOME',
+      'read',
+      1,
+    ],
     ['a reset before the body was read', { kind: 'reset', when: 'before-body' }, 'UNKNOWN', 'CB_CONNECTION_LOST', 'read', 0],
     ['a reset after the body', { kind: 'reset', when: 'after-body' }, 'UNKNOWN', 'CB_CONNECTION_LOST', 'read', 1],
     ['a reset during the answer', { kind: 'reset', when: 'during-answer' }, 'UNKNOWN', 'CB_CONNECTION_LOST', 'read', 1],
-    ['a 2xx that is not JSON', { kind: 'answer', status: 200, acts: true, headers: { 'content-type': 'application/json' }, body: '{"paymentId":' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', undefined, 1],
-    ['a 2xx that does not match its schema', { kind: 'answer', status: 200, acts: true, headers: { 'content-type': 'application/json' }, body: '{"paymentId":1}' }, 'UNKNOWN', 'CB_UNKNOWN_OUTCOME', undefined, 1],
+    [
+      'a 2xx that is not JSON',
+      { kind: 'answer', status: 200, acts: true, headers: { 'content-type': 'application/json' }, body: '{"paymentId":' },
+      'UNKNOWN',
+      'CB_UNKNOWN_OUTCOME',
+      undefined,
+      1,
+    ],
+    [
+      'a 2xx that does not match its schema',
+      { kind: 'answer', status: 200, acts: true, headers: { 'content-type': 'application/json' }, body: '{"paymentId":1}' },
+      'UNKNOWN',
+      'CB_UNKNOWN_OUTCOME',
+      undefined,
+      1,
+    ],
   ];
 
   it.each(faults)('%s', async (_, step, status, code, failedPhase, effects) => {
@@ -84,12 +123,15 @@ describe('Gateway on real sockets', () => {
     expect(bank.effects.size).toBe(0);
   });
 
-  it.each([{ kind: 'answer', status: 429 }, { kind: 'never-answer' }, { kind: 'bad-gateway' }] as const)('makes no attempt of its own after $kind, however many it may make', async (step) => {
-    bank.follow([step]);
-    await gateway.call(payOrder({ retry: { maxAttempts: 3, baseDelayMs: 1 }, timeouts: { readMs: 300 } }), payment, ids);
-    expect(store.only().attempts).toBe(1);
-    expect(bank.requests).toHaveLength(1);
-  });
+  it.each([{ kind: 'answer', status: 429 }, { kind: 'never-answer' }, { kind: 'bad-gateway' }] as const)(
+    'makes no attempt of its own after $kind, however many it may make',
+    async (step) => {
+      bank.follow([step]);
+      await gateway.call(payOrder({ retry: { maxAttempts: 3, baseDelayMs: 1 }, timeouts: { readMs: 300 } }), payment, ids);
+      expect(store.only().attempts).toBe(1);
+      expect(bank.requests).toHaveLength(1);
+    },
+  );
 
   it('ends a body that drips at the total deadline', async () => {
     bank.follow([{ kind: 'slow-body', byteEveryMs: 50 }]);
@@ -125,7 +167,12 @@ describe('Gateway on real sockets', () => {
     await bank.close();
     const outcome = await gateway.call(payOrder({ retry: { maxAttempts: 3, baseDelayMs: 1 } }), payment, ids);
 
-    expect(outcome).toMatchObject({ status: 'PENDING', attempt: 3, retryAfterMs: undefined, error: { code: 'CB_CONNECT', retryable: true } });
+    expect(outcome).toMatchObject({
+      status: 'PENDING',
+      attempt: 3,
+      retryAfterMs: undefined,
+      error: { code: 'CB_CONNECT', retryable: true },
+    });
     const call = store.only();
     expect(call).toMatchObject({ status: 'PENDING', attempts: 3 });
     expect(call.requests.map(({ idempotencyKey }) => idempotencyKey)).toEqual(['key-1', 'key-1', 'key-1']);

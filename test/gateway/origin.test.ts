@@ -6,7 +6,16 @@ describe('resolveOrigin', () => {
     expect(resolveOrigin('bank', url).url).toBe(new URL(url).origin);
   });
 
-  it.each(['bank.example', '', 'ftp://bank.example', 'https://bank.example/v1', 'https://bank.example?x=1', 'https://bank.example#x', 'https://user:canary@bank.example', 'https://canary@bank.example'])('refuses %j, without repeating it', (url) => {
+  it.each([
+    'bank.example',
+    '',
+    'ftp://bank.example',
+    'https://bank.example/v1',
+    'https://bank.example?x=1',
+    'https://bank.example#x',
+    'https://user:canary@bank.example',
+    'https://canary@bank.example',
+  ])('refuses %j, without repeating it', (url) => {
     expect(() => resolveOrigin('bank', url)).toThrow(expect.objectContaining({ code: 'CB_CONFIGURATION' }));
     expect(() => resolveOrigin('bank', url)).not.toThrow(/canary/);
   });

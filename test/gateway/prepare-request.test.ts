@@ -8,7 +8,12 @@ const origin = resolveOrigin('bank', { url: 'https://bank.example', headers: { a
 const ids = { idempotencyKey: 'key-1', correlationId: 'c-1' };
 
 const prepare = (definition: Partial<ExternalCallDefinition<string, unknown>>, input = 'x', overrides: Partial<typeof ids> = {}) =>
-  prepareRequest(defineExternalCall<string>({ name: 'pay', origin: 'bank', method: 'POST', path: '/payments', ...definition }), origin, input, { ...ids, ...overrides });
+  prepareRequest(
+    defineExternalCall<string>({ name: 'pay', origin: 'bank', method: 'POST', path: '/payments', ...definition }),
+    origin,
+    input,
+    { ...ids, ...overrides },
+  );
 
 describe('prepareRequest', () => {
   it('adds what identifies the call and what the origin is configured with', () => {
@@ -28,8 +33,22 @@ describe('prepareRequest', () => {
   });
 
   it.each([
-    '', 'payments', '//evil.example/x', 'https://evil.example/', '/\\evil.example', '/a b', '/a\r\nhost: evil', '/a\nx', '/a\0', '/é', '/a#b',
-    '/payments/../admin', '/payments/%2e%2E/admin', '/..', '/./x', `/${'a'.repeat(2048)}`,
+    '',
+    'payments',
+    '//evil.example/x',
+    'https://evil.example/',
+    '/\\evil.example',
+    '/a b',
+    '/a\r\nhost: evil',
+    '/a\nx',
+    '/a\0',
+    '/é',
+    '/a#b',
+    '/payments/../admin',
+    '/payments/%2e%2E/admin',
+    '/..',
+    '/./x',
+    `/${'a'.repeat(2048)}`,
   ])('refuses the path %j, without repeating it', (path) => {
     const attempt = (): unknown => prepare({ path: () => path });
     expect(attempt).toThrow(InvalidMessageError);
@@ -42,8 +61,19 @@ describe('prepareRequest', () => {
   });
 
   it.each([
-    [{ 'x-a': 'canary\r\nx-b: 1' }], [{ 'x-a': 'canary\n' }], [{ 'x-a': 'canary\0' }], [{ 'x-a': 'canary€' }], [{ 'x a': 'canary' }], [{ 'x-a:': 'canary' }], [{ '': 'canary' }],
-    [{ 'x-a': 5 as unknown as string }], [{ Host: 'canary' }], [{ 'Content-Length': '0' }], [{ 'transfer-encoding': 'canary' }], [{ 'Idempotency-Key': 'canary' }], [{ connection: 'canary' }],
+    [{ 'x-a': 'canary\r\nx-b: 1' }],
+    [{ 'x-a': 'canary\n' }],
+    [{ 'x-a': 'canary\0' }],
+    [{ 'x-a': 'canary€' }],
+    [{ 'x a': 'canary' }],
+    [{ 'x-a:': 'canary' }],
+    [{ '': 'canary' }],
+    [{ 'x-a': 5 as unknown as string }],
+    [{ Host: 'canary' }],
+    [{ 'Content-Length': '0' }],
+    [{ 'transfer-encoding': 'canary' }],
+    [{ 'Idempotency-Key': 'canary' }],
+    [{ connection: 'canary' }],
   ])('refuses the headers %j, without repeating a value', (headers) => {
     const attempt = (): unknown => prepare({ headers: () => headers });
     expect(attempt).toThrow(InvalidMessageError);
@@ -61,7 +91,8 @@ describe('prepareRequest', () => {
   it('refuses a body that is not JSON, or too long', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
-    for (const body of [circular, 1n, Symbol('x'), 'x'.repeat(4 * 1024 * 1024)]) expect(() => prepare({ body: () => body })).toThrow(InvalidMessageError);
+    for (const body of [circular, 1n, Symbol('x'), 'x'.repeat(4 * 1024 * 1024)])
+      expect(() => prepare({ body: () => body })).toThrow(InvalidMessageError);
   });
 
   it('sends no body where there is none', () => {

@@ -18,7 +18,10 @@ describe('parseRetryAfter', () => {
     expect(parseRetryAfter(value, NOW, HOUR)).toBe(ms);
   });
 
-  it.each([undefined, '', 'soon', '-1', '1.5', '1e3', '0x10', '2026-05-06', 'Monday', '1, 2', '9'.repeat(400)])('makes nothing of %j', (value) => {
-    expect(parseRetryAfter(value, NOW, HOUR)).toBeUndefined();
-  });
+  it.each([undefined, '', 'soon', '-1', '1.5', '1e3', '0x10', '2026-05-06', 'Monday', '1, 2', '9'.repeat(400)])(
+    'makes nothing of %j',
+    (value) => {
+      expect(parseRetryAfter(value, NOW, HOUR)).toBeUndefined();
+    },
+  );
 });

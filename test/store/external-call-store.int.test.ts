@@ -32,10 +32,14 @@ describe('mysqlExternalCallStore', () => {
 
   const execute = (sql: string, binds: unknown[] = []): Promise<Record<string, unknown>[]> => orm.em.getConnection().execute(sql, binds);
   const freshKey = (): string => `key-${(keys += 1)}`;
-  const rowOf = async (key: string): Promise<Record<string, unknown> | undefined> => (await execute('select * from external_call where idempotency_key = ?', [key]))[0];
-  const effectsOf = async (key: string): Promise<number> => Number((await execute('select count(*) as n from effect where call_key = ?', [key]))[0]?.['n']);
-  const takeEffect = (key: string) => async (em: EntityManager) => void (await executeIn(em, 'insert into effect (call_key) values (?)', [key]));
-  const endLease = (key: string) => execute('update external_call set lease_until = utc_timestamp(3) - interval 1 second where idempotency_key = ?', [key]);
+  const rowOf = async (key: string): Promise<Record<string, unknown> | undefined> =>
+    (await execute('select * from external_call where idempotency_key = ?', [key]))[0];
+  const effectsOf = async (key: string): Promise<number> =>
+    Number((await execute('select count(*) as n from effect where call_key = ?', [key]))[0]?.['n']);
+  const takeEffect = (key: string) => async (em: EntityManager) =>
+    void (await executeIn(em, 'insert into effect (call_key) values (?)', [key]));
+  const endLease = (key: string) =>
+    execute('update external_call set lease_until = utc_timestamp(3) - interval 1 second where idempotency_key = ?', [key]);
 
   const opened = async (key: string): Promise<OpenedAttempt> => {
     const result = await store.open(requestFor(key), LEASE_MS);
@@ -48,8 +52,20 @@ describe('mysqlExternalCallStore', () => {
     expect(await store.open(requestFor(key), LEASE_MS)).toMatchObject({ kind: 'opened', attempt: 1 });
 
     expect(await rowOf(key)).toMatchObject({ status: 'PENDING', attempts: 1 });
-    const [record] = await execute('select a.* from external_call_attempt a join external_call c on c.id = a.call_id where idempotency_key = ?', [key]);
-    expect(record).toMatchObject({ attempt: 1, path: '/payments', method: 'POST', body: BODY, body_state: 'RAW', body_bytes: BODY.length, body_sha256: SHA256, opened_at: '2026-01-02 03:04:05.678' });
+    const [record] = await execute(
+      'select a.* from external_call_attempt a join external_call c on c.id = a.call_id where idempotency_key = ?',
+      [key],
+    );
+    expect(record).toMatchObject({
+      attempt: 1,
+      path: '/payments',
+      method: 'POST',
+      body: BODY,
+      body_state: 'RAW',
+      body_bytes: BODY.length,
+      body_sha256: SHA256,
+      opened_at: '2026-01-02 03:04:05.678',
+    });
   });
 
   it('tells keys apart by case', async () => {
@@ -80,7 +96,15 @@ describe('mysqlExternalCallStore', () => {
 
     expect(await rowOf(key)).toMatchObject({ status: 'SUCCESS', http_status: 201, lease_owner: null, lease_until: null });
     expect(await effectsOf(key)).toBe(1);
-    expect(await store.open(requestFor(key), LEASE_MS)).toEqual({ kind: 'recorded', status: 'SUCCESS', attempts: 1, errorCode: undefined, httpStatus: 201, contentType: 'application/json', body: BODY });
+    expect(await store.open(requestFor(key), LEASE_MS)).toEqual({
+      kind: 'recorded',
+      status: 'SUCCESS',
+      attempts: 1,
+      errorCode: undefined,
+      httpStatus: 201,
+      contentType: 'application/json',
+      body: BODY,
+    });
   });
 
   it('takes effect once when the answer to a close was lost and it is closed again', async () => {
@@ -134,13 +158,16 @@ describe('mysqlExternalCallStore', () => {
     expect(await store.close(attempt, answered, 'SUCCESS', { apply })).toEqual({ kind: 'apply-failed', error: broken });
     expect(await effectsOf(key)).toBe(0);
     expect(await rowOf(key)).toMatchObject({ status: 'UNKNOWN' });
-    expect(await execute('select status, http_status from external_call_response where call_id = ?', [attempt.callId])).toEqual([{ status: 'UNKNOWN', http_status: 201 }]);
+    expect(await execute('select status, http_status from external_call_response where call_id = ?', [attempt.callId])).toEqual([
+      { status: 'UNKNOWN', http_status: 201 },
+    ]);
   });
 
   it('takes a duplicate key of apply for a failure of apply, not for a close that was done before', async () => {
     const key = freshKey();
     const attempt = await opened(key);
-    const apply = async (em: EntityManager) => void (await executeIn(em, 'insert into external_call select * from external_call where id = ?', [attempt.callId]));
+    const apply = async (em: EntityManager) =>
+      void (await executeIn(em, 'insert into external_call select * from external_call where id = ?', [attempt.callId]));
     expect(await store.close(attempt, answered, 'SUCCESS', { apply })).toMatchObject({ kind: 'apply-failed' });
   });
 
@@ -163,7 +190,12 @@ describe('mysqlExternalCallStore', () => {
     const settled = await Promise.all([1, 2].map(() => store.resolveUnknown('pay-order', key, 'SUCCESS', { apply: takeEffect(key) })));
     expect(settled.sort()).toEqual([false, true]);
     expect(await effectsOf(key)).toBe(1);
-    expect(await store.open(requestFor(key), LEASE_MS)).toMatchObject({ kind: 'recorded', status: 'SUCCESS', httpStatus: undefined, body: undefined });
+    expect(await store.open(requestFor(key), LEASE_MS)).toMatchObject({
+      kind: 'recorded',
+      status: 'SUCCESS',
+      httpStatus: undefined,
+      body: undefined,
+    });
   });
 
   it('opens an attempt after a status check found nothing, even for one that left no snapshot', async () => {
@@ -244,7 +276,13 @@ const silent: ResponseSnapshot = {
   errorChain: '[]',
   closedAt: new Date('2026-01-02T03:04:06.789Z'),
 };
-const refused: ResponseSnapshot = { ...silent, httpStatus: 503, headers: '[["retry-after","30"]]', failedPhase: undefined, errorCode: 'CB_CALL_UNAVAILABLE' };
+const refused: ResponseSnapshot = {
+  ...silent,
+  httpStatus: 503,
+  headers: '[["retry-after","30"]]',
+  failedPhase: undefined,
+  errorCode: 'CB_CALL_UNAVAILABLE',
+};
 const answered: ResponseSnapshot = {
   ...silent,
   httpStatus: 201,
@@ -263,6 +301,7 @@ async function restrictedUser(url: string, orm: MikroORM): Promise<{ user: strin
   const run = (sql: string): Promise<unknown> => orm.em.getConnection().execute(sql);
   await run(`create user '${name}'@'%' identified by 'canary'`);
   await run(`grant select, insert, update on \`${schema}\`.external_call to '${name}'@'%'`);
-  for (const table of ['external_call_attempt', 'external_call_response', 'effect']) await run(`grant select, insert on \`${schema}\`.${table} to '${name}'@'%'`);
+  for (const table of ['external_call_attempt', 'external_call_response', 'effect'])
+    await run(`grant select, insert on \`${schema}\`.${table} to '${name}'@'%'`);
   return { user: `mysql://${name}:canary@${host}${pathname}`, drop: async () => void (await run(`drop user '${name}'@'%'`)) };
 }

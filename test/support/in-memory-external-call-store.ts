@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/core';
 import { type CallStatus, isFinal } from '../../src/gateway/call-status.ts';
-import type { Apply, CloseResult, ExternalCallStore, OpenedAttempt, OpenResult, RequestRecord, ResponseSnapshot } from '../../src/gateway/external-call-store.ts';
+import type {
+  Apply,
+  CloseResult,
+  ExternalCallStore,
+  OpenedAttempt,
+  OpenResult,
+  RequestRecord,
+  ResponseSnapshot,
+} from '../../src/gateway/external-call-store.ts';
 
 export interface StoredCall {
   readonly callId: number;
@@ -35,7 +43,17 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
   async open(request: RequestRecord, leaseMs: number): Promise<OpenResult> {
     await this.fault.open?.();
     const key = `${request.callName} ${request.idempotencyKey}`;
-    const call: StoredCall = this.calls.get(key) ?? { callId: this.calls.size + 1, status: 'PENDING', attempts: 0, fence: undefined, leaseUntil: 0, notBefore: 0, errorCode: undefined, requests: [], responses: new Map() };
+    const call: StoredCall = this.calls.get(key) ?? {
+      callId: this.calls.size + 1,
+      status: 'PENDING',
+      attempts: 0,
+      fence: undefined,
+      leaseUntil: 0,
+      notBefore: 0,
+      errorCode: undefined,
+      requests: [],
+      responses: new Map(),
+    };
     this.calls.set(key, call);
     const now = this.now();
     if (call.status === 'PENDING' && call.fence) {
@@ -45,7 +63,15 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     if (call.status !== 'PENDING') {
       const last = call.responses.get(call.attempts);
       const headers = JSON.parse(last?.headers ?? '[]') as [string, string][];
-      return { kind: 'recorded', status: call.status, attempts: call.attempts, errorCode: call.errorCode, httpStatus: last?.httpStatus, contentType: headers.find(([name]) => name === 'content-type')?.[1], body: last?.body?.bytes };
+      return {
+        kind: 'recorded',
+        status: call.status,
+        attempts: call.attempts,
+        errorCode: call.errorCode,
+        httpStatus: last?.httpStatus,
+        contentType: headers.find(([name]) => name === 'content-type')?.[1],
+        body: last?.body?.bytes,
+      };
     }
     if (call.notBefore > now) return { kind: 'not-before', retryAfterMs: call.notBefore - now, attempts: call.attempts };
     const fence = randomUUID();
@@ -54,7 +80,12 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     return { kind: 'opened', callId: call.callId, attempt: call.attempts, fence };
   }
 
-  async close(opened: OpenedAttempt, snapshot: ResponseSnapshot, to: CallStatus, { notBeforeMs = 0, apply }: { notBeforeMs?: number | undefined; apply?: Apply | undefined }): Promise<CloseResult> {
+  async close(
+    opened: OpenedAttempt,
+    snapshot: ResponseSnapshot,
+    to: CallStatus,
+    { notBeforeMs = 0, apply }: { notBeforeMs?: number | undefined; apply?: Apply | undefined },
+  ): Promise<CloseResult> {
     await this.fault.close?.();
     const call = [...this.calls.values()].find(({ callId }) => callId === opened.callId);
     if (!call) throw new Error('no such call');
@@ -66,11 +97,21 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     let failure: { readonly error: unknown } | undefined;
     if (apply && isFinal(to)) await apply(undefined as unknown as EntityManager).catch((error: unknown) => void (failure = { error }));
     call.responses.set(opened.attempt, snapshot);
-    Object.assign(call, { status: failure ? 'UNKNOWN' : to, fence: undefined, notBefore: this.now() + notBeforeMs, errorCode: snapshot.errorCode });
+    Object.assign(call, {
+      status: failure ? 'UNKNOWN' : to,
+      fence: undefined,
+      notBefore: this.now() + notBeforeMs,
+      errorCode: snapshot.errorCode,
+    });
     return failure ? { kind: 'apply-failed', error: failure.error } : { kind: 'closed' };
   }
 
-  async resolveUnknown(callName: string, idempotencyKey: string, to: 'SUCCESS' | 'FAIL' | 'PENDING', { apply }: { apply?: Apply | undefined } = {}): Promise<boolean> {
+  async resolveUnknown(
+    callName: string,
+    idempotencyKey: string,
+    to: 'SUCCESS' | 'FAIL' | 'PENDING',
+    { apply }: { apply?: Apply | undefined } = {},
+  ): Promise<boolean> {
     const call = this.calls.get(`${callName} ${idempotencyKey}`);
     if (call?.status !== 'UNKNOWN') return false;
     await apply?.(undefined as unknown as EntityManager);

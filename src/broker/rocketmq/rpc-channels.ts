@@ -87,6 +87,8 @@ export class RpcChannels {
     duration: number,
     signal?: AbortSignal,
   ): Promise<service.ReceiveMessageResponse[]> {
+    // An abort that came first fires no event any more.
+    if (signal?.aborted === true) return [];
     const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(request, this.#served.metadata(), {
       deadline: Date.now() + duration,
     });

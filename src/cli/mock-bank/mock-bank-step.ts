@@ -5,7 +5,13 @@ export type MockBankStep =
   /** 422: refused for good. */
   | { readonly kind: 'reject' }
   /** Any complete answer. Acts when `acts` says so; default no. */
-  | { readonly kind: 'answer'; readonly status: number; readonly headers?: Readonly<Record<string, string | string[]>>; readonly body?: string; readonly acts?: boolean }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string | string[]>>;
+      readonly body?: string;
+      readonly acts?: boolean;
+    }
   /** Takes the payment and never answers. */
   | { readonly kind: 'never-answer' }
   /** 503; without `retryAfter` it has no Retry-After header. */

@@ -76,7 +76,9 @@ export async function startMockBank({ port = 0, host = '127.0.0.1', script = [],
   const statusOf = (seen: SeenRequest): MockBankStep => {
     const payment = payments.get(keyIn(seen.path));
     const json = { 'content-type': 'application/json' };
-    return payment ? { kind: 'answer', status: 200, headers: json, body: payment.body } : { kind: 'answer', status: 404, headers: json, body: '{"status":"ABSENT"}' };
+    return payment
+      ? { kind: 'answer', status: 200, headers: json, body: payment.body }
+      : { kind: 'answer', status: 404, headers: json, body: '{"status":"ABSENT"}' };
   };
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {

@@ -19,10 +19,13 @@ export async function startBlackHole({ accepts = false } = {}): Promise<{ origin
   const [port] = (await once(worker, 'message')) as [number];
   const fillers: Socket[] = [];
   // Linux queues backlog + 1 connections; the one that stays unconnected proves that the queue is full.
-  for (let isFull = accepts; !isFull; ) {
+  for (let isFull = accepts; !isFull;) {
     const filler = connect(port, '127.0.0.1').on('error', () => {});
     fillers.push(filler);
-    isFull = await Promise.race([once(filler, 'connect').then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 200, true))]);
+    isFull = await Promise.race([
+      once(filler, 'connect').then(() => false),
+      new Promise<boolean>((resolve) => setTimeout(resolve, 200, true)),
+    ]);
   }
   return {
     origin: `http://127.0.0.1:${port}`,

@@ -25,7 +25,10 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
     let isDoomed = false;
-    for (const [socket, other] of [[near, far], [far, near]] as const) {
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(socket);
       socket.on('error', () => {}).once('close', () => (sockets.delete(socket), other.destroy()));
     }

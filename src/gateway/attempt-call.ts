@@ -1,0 +1,121 @@
+import { UnknownOutcomeError } from '../errors.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { Audit } from './audit.ts';
+import type { CallOptions, CallOutcome } from './call-outcome.ts';
+import { type Classification, classifyOutcome } from './classify-outcome.ts';
+import type { ConnectionPool } from './connection-pool.ts';
+import { type EvidenceRules, responseSnapshot } from './evidence.ts';
+import type { Exchange } from './exchange.ts';
+import type { CallAnswer, ExternalCall } from './external-call.ts';
+import type { OpenedAttempt, RequestRecord, ResponseSnapshot } from './external-call-store.ts';
+import { exchangeHttp } from './http-exchange.ts';
+import type { PreparedRequest } from './prepare-request.ts';
+import { readAnswer, validate } from './read-answer.ts';
+
+/** What stays the same over all attempts of one `Gateway.call`. */
+export interface CallInProgress<I, R> {
+  readonly definition: ExternalCall<I, R>;
+  readonly options: CallOptions<R>;
+  readonly pool: ConnectionPool;
+  readonly request: PreparedRequest;
+  readonly rules: EvidenceRules;
+  readonly secrets: readonly string[];
+  readonly record: () => RequestRecord;
+}
+
+export interface AttemptTools {
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** One request, from its committed record to its committed snapshot. */
+export async function attemptCall<I, R>(call: CallInProgress<I, R>, opened: OpenedAttempt, tools: AttemptTools): Promise<CallOutcome<R>> {
+  const { definition, options, request } = call;
+  const { timeouts, maxResponseBytes } = definition;
+  const exchange = await exchangeHttp(call.pool, request, { timeouts, maxResponseBytes, signal: options.signal });
+  const now = tools.clock.now();
+  const answer = exchange.kind === 'answered' ? readAnswer(exchange.answer) : undefined;
+  const { classified, response } = await understand(call, exchange, answer, now);
+  const outcome = outcomeOf<R>(classified, answer, response, opened.attempt);
+  log(call, opened, outcome, tools.logger);
+  const error = 'error' in classified ? classified.error : undefined;
+  return record(call, opened, responseSnapshot(exchange, error, call.rules, call.secrets, new Date(now)), outcome, tools);
+}
+
+/** Classifies the exchange; a success must match the call's schema as well. */
+async function understand<I, R>(
+  { definition, request }: CallInProgress<I, R>,
+  exchange: Exchange,
+  answer: CallAnswer | undefined,
+  now: number,
+): Promise<{ classified: Classification; response: unknown }> {
+  const { name, origin, timeouts, retry, classify } = definition;
+  const attempted = `${request.method} ${origin} (${name})`;
+  const classified = classifyOutcome(exchange, answer, { attempted, timeouts, maxRetryAfterMs: retry.maxRetryAfterMs, classify }, now);
+  if (classified.status !== 'SUCCESS' || !definition.response) return { classified, response: answer?.response };
+  const checked = await validate(definition.response, answer?.response);
+  if ('value' in checked) return { classified, response: checked.value };
+  const error = new UnknownOutcomeError(`${attempted}: HTTP ${answer?.httpStatus}, but the answer ${checked.complaint}`);
+  return { classified: { status: 'UNKNOWN', error }, response: undefined };
+}
+
+/** Closes the attempt; what could not be recorded as it was is UNKNOWN, for this caller as for the next. */
+async function record<I, R>(
+  { definition, options }: CallInProgress<I, R>,
+  opened: OpenedAttempt,
+  snapshot: ResponseSnapshot,
+  outcome: CallOutcome<R>,
+  { audit, logger }: AttemptTools,
+): Promise<CallOutcome<R>> {
+  const { apply } = options;
+  const isFinal = outcome.status === 'SUCCESS' || outcome.status === 'FAIL';
+  const unknown = (what: string, cause?: unknown): CallOutcome<R> => {
+    const error = new UnknownOutcomeError(`call "${definition.name}": ended as ${outcome.status}, but ${what}`, { cause });
+    logger.error({ ...idsOf(definition, options), attempt: opened.attempt, code: error.code }, error.message);
+    return { status: 'UNKNOWN', error, replayed: false };
+  };
+  try {
+    const closed = await audit.close(opened, snapshot, outcome.status, {
+      notBeforeMs: outcome.status === 'PENDING' ? outcome.retryAfterMs : undefined,
+      apply: apply && isFinal ? (em) => apply(em, outcome) : undefined,
+    });
+    if (closed.kind === 'lease-lost') return unknown('its lease had ended and the row was declared UNKNOWN');
+    if (closed.kind === 'apply-failed') return unknown('applying it threw', closed.error);
+    return outcome;
+  } catch (cause) {
+    return unknown('that could not be recorded', cause);
+  }
+}
+
+function outcomeOf<R>(classified: Classification, answer: CallAnswer | undefined, response: unknown, attempt: number): CallOutcome<R> {
+  const httpStatus = answer?.httpStatus ?? 0;
+  switch (classified.status) {
+    case 'SUCCESS':
+      return { status: 'SUCCESS', response: response as R, httpStatus, replayed: false };
+    case 'FAIL':
+      return { status: 'FAIL', error: classified.error, httpStatus, response, replayed: false };
+    case 'UNKNOWN':
+      return { status: 'UNKNOWN', error: classified.error, replayed: false };
+    case 'PENDING':
+      return { status: 'PENDING', error: classified.error, retryAfterMs: classified.retryAfterMs, attempt };
+  }
+}
+
+function log<I, R>(
+  { definition, options }: CallInProgress<I, R>,
+  { attempt }: OpenedAttempt,
+  outcome: CallOutcome<R>,
+  logger: Logger,
+): void {
+  const fields = { ...idsOf(definition, options), attempt, status: outcome.status };
+  if (outcome.status === 'SUCCESS') logger.debug(fields, 'external call answered');
+  else logger.warn({ ...fields, code: outcome.error.code }, outcome.error.message);
+}
+
+const idsOf = ({ name }: { readonly name: string }, { idempotencyKey, correlationId }: CallOptions<never>): object => ({
+  call: name,
+  idempotencyKey,
+  correlationId,
+});
