@@ -10,6 +10,9 @@ export const MESSAGE_PROPERTY = {
   lookup: 'checkback-lookup',
   /** Name of the database the rows are in, for services with several. */
   database: 'checkback-database',
+  /** W3C trace context, as given to `publish()`. */
+  traceparent: 'traceparent',
+  tracestate: 'tracestate',
   /** Which shape the payload has; absent means 1. */
   version: 'checkback-version',
   /** Follows one order through producer, worker and institution. */

@@ -73,7 +73,9 @@ async function record<I, R>(
   const isFinal = outcome.status === 'SUCCESS' || outcome.status === 'FAIL';
   const unknown = (what: string, cause?: unknown): CallOutcome<R> => {
     const error = new UnknownOutcomeError(`call "${definition.name}": ended as ${outcome.status}, but ${what}`, { cause });
-    logger.error({ ...idsOf(definition, options), attempt: opened.attempt, code: error.code }, error.message);
+    // The code only: a driver's message quotes the statement.
+    const reason = (cause as NodeJS.ErrnoException | undefined)?.code;
+    logger.error({ ...idsOf(definition, options), attempt: opened.attempt, code: error.code, reason }, error.message);
     return { status: 'UNKNOWN', error, replayed: false };
   };
   try {

@@ -218,9 +218,13 @@ function* chunksOf(body: Buffer): Generator<Buffer> {
 }
 
 function pairs(raw: Dispatcher.DispatchController['rawHeaders']): (readonly [string, string])[] {
-  const flat = Array.isArray(raw) ? raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1'))) : [];
-  return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index]!.toLowerCase(), flat[2 * index + 1]!] as const);
+  const list: (readonly [string, string])[] = [];
+  if (!Array.isArray(raw)) return list;
+  for (let at = 0; at + 1 < raw.length; at += 2) list.push([text(raw[at]!).toLowerCase(), text(raw[at + 1]!)]);
+  return list;
 }
+
+const text = (part: string | Buffer): string => (typeof part === 'string' ? part : part.latin1Slice());
 
 /** Name, code and message only: undici's and TLS's errors carry response bytes and certificates along. */
 function plainError(error: Error): Error {

@@ -7,7 +7,7 @@ import type { CallAnswer } from './external-call.ts';
  * status, so an unreadable body of theirs is passed on as text. Throws nothing.
  */
 export function readAnswer(raw: RawAnswer): CallAnswer | undefined {
-  const headers: Record<string, string> = Object.create(null);
+  const headers = { __proto__: null } as unknown as Record<string, string>;
   for (const [name, value] of raw.headers) headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
   const body = readBody(raw.body, headers['content-type'] ?? '', headers['content-encoding']);
   if (!body && raw.httpStatus < 300) return undefined;

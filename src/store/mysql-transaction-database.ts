@@ -4,12 +4,12 @@ import type { Resolution } from '../broker/transactional-producer.ts';
 import { CheckbackError, ClosedError, ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
-import type { Fence, FencedSession, TransactionDatabase } from '../transaction/transaction-database.ts';
+import { type Fence, type FencedSession, type TransactionDatabase, fenceOf } from '../transaction/transaction-database.ts';
 import { assertLookupIsExact } from './lookup-checks.ts';
 import { MysqlFencedSession } from './mysql-fenced-session.ts';
 import { ReservedConnection } from './reserved-connection.ts';
 import { checkRow } from './row-lookup.ts';
-import { type ServerFlavour, inspectServer } from './server-checks.ts';
+import { type ServerFlavour, inspectServer, refuseMultiplexing } from './server-checks.ts';
 import { acquireSessionLock, releaseSessionLock } from './session-lock.ts';
 import { SidePool } from './side-pool.ts';
 import { checkMarker } from './transaction-marker.ts';
@@ -49,6 +49,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     this.#idleSeconds = Math.max(60, Math.ceil((options.transactionTimeoutMs * 2) / 1_000));
     for (const { name, lookup } of listeners) this.#probe(name, lookup);
     const { side } = await this.#open();
+    if (listeners.some(({ lookup, half }) => fenceOf(lookup, half) === 'session-lock')) await refuseMultiplexing(side);
     if (listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) {
       await side.query('select id from transaction_marker limit 1').catch((error: unknown) => {
         throw new ConfigurationError(`transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${describe(error)}`, { cause: error });

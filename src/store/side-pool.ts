@@ -32,6 +32,17 @@ export class SidePool {
     return rows as Row[];
   }
 
+  /** The id the server, or a proxy, greeted a connection with, and the id of the session its statements run in. */
+  async sessionIds(): Promise<{ greetedAs: number; runsAs: number }> {
+    const connection = await this.#pool.promise().getConnection();
+    try {
+      const [rows] = await connection.query<RowDataPacket[]>('select @@pseudo_thread_id as id');
+      return { greetedAs: connection.threadId, runsAs: Number(rows[0]?.['id']) };
+    } finally {
+      connection.release();
+    }
+  }
+
   /** Idempotent; never rejects. */
   async close(): Promise<void> {
     await this.#pool.promise().end().catch(() => {});

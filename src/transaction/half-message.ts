@@ -18,6 +18,8 @@ export interface HalfMessageIdentity {
   readonly correlationId: string;
   readonly lookup: Lookup['kind'];
   readonly database?: string | undefined;
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 /** Builds the half message. Throws `InvalidMessageError` for anything the broker would refuse or mangle, before it is sent. */
@@ -51,9 +53,22 @@ export function encodeHalfMessage(
       [MESSAGE_PROPERTY.lookup]: identity.lookup,
       [MESSAGE_PROPERTY.version]: String(content.version ?? 1),
       ...(identity.database === undefined ? {} : { [MESSAGE_PROPERTY.database]: identity.database }),
+      ...traceContext(identity, where),
     },
     body,
   };
+}
+
+/** https://www.w3.org/TR/trace-context/#traceparent-header; a bad one is refused, because a trace that breaks silently is of no use. */
+const TRACEPARENT = /^[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+
+function traceContext({ traceparent, tracestate }: HalfMessageIdentity, where: string): Record<string, string> {
+  if (traceparent === undefined) return {};
+  if (!TRACEPARENT.test(traceparent)) throw new InvalidMessageError(`${where}: traceparent ${JSON.stringify(traceparent)} is not of the form 00-<32 hex>-<16 hex>-<2 hex>`);
+  if (tracestate === undefined) return { [MESSAGE_PROPERTY.traceparent]: traceparent };
+  if (!TRACESTATE.test(tracestate)) throw new InvalidMessageError(`${where}: tracestate must be 1 to 512 printable characters`);
+  return { [MESSAGE_PROPERTY.traceparent]: traceparent, [MESSAGE_PROPERTY.tracestate]: tracestate };
 }
 
 function encodePayload(payload: unknown, where: string): Uint8Array {

@@ -20,6 +20,9 @@ export interface PublishReceipt {
 export interface PublishOptions {
   /** Follows the order through all processes and their logs. Default: the transaction id. */
   readonly correlationId?: string;
+  /** W3C trace context of the caller; travels with the messages. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
 /**
@@ -105,7 +108,16 @@ export class TransactionalPublisher {
     const { name, database } = this.#databases.choose(listener, input);
     const transactionId = uuidV7();
     const correlationId = options.correlationId ?? transactionId;
-    const identity = { owner: this.#options.owner, listener: listener.name, transactionId, correlationId, lookup: listener.lookup.kind, database: name };
+    const identity = {
+      owner: this.#options.owner,
+      listener: listener.name,
+      transactionId,
+      correlationId,
+      lookup: listener.lookup.kind,
+      database: name,
+      traceparent: options.traceparent,
+      tracestate: options.tracestate,
+    };
     const messages = (produced: unknown) =>
       listener.messages.map(({ topic, tag, version, keys, payload }) => {
         const message = encodeHalfMessage({ topic, tag, version, keys: keys(input, produced), payload: payload(input, produced) }, identity);

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import type { ReceivedMessage } from '../broker/message.ts';
 import { InvalidMessageError } from '../errors.ts';
-import type { ListenerMessage } from './message-listener.ts';
+import type { ListenerMessage, PayloadSchema } from './message-listener.ts';
 import { DEFAULT_JSON_LIMITS, parseJson } from './parse-json.ts';
 import type { JsonLimits } from './parse-json.ts';
 
@@ -14,13 +14,13 @@ import type { JsonLimits } from './parse-json.ts';
  */
 export const decodeMessage = async <Payload>(
   message: ReceivedMessage,
-  schema?: StandardSchemaV1<unknown, Payload>,
+  schema?: PayloadSchema<Payload>,
   limits: JsonLimits = DEFAULT_JSON_LIMITS,
 ): Promise<ListenerMessage<Payload>> => {
   const value = parseJson(message.body, limits);
   return {
     // Without a schema Payload is whatever the listener says it is.
-    payload: schema === undefined ? (value as Payload) : await validate(value, schema),
+    payload: schema === undefined ? (value as Payload) : await validate(value, schemaOf(schema, message)),
     correlationId: message.properties[MESSAGE_PROPERTY.correlationId] ?? message.messageId,
     transactionId: message.properties[MESSAGE_PROPERTY.transactionId],
     messageId: message.messageId,
@@ -30,6 +30,15 @@ export const decodeMessage = async <Payload>(
     properties: message.properties,
     deliveryAttempt: message.deliveryAttempt,
   };
+};
+
+/** A sender that names no version sent the first. */
+const schemaOf = <Payload>(schema: PayloadSchema<Payload>, { properties }: ReceivedMessage): StandardSchemaV1<unknown, Payload> => {
+  if ('~standard' in schema) return schema;
+  const version = properties[MESSAGE_PROPERTY.version] ?? '1';
+  const found = Object.hasOwn(schema, version) ? schema[Number(version)] : undefined;
+  if (found === undefined) throw new InvalidMessageError(`payload version ${JSON.stringify(version.slice(0, 20))} is unknown here; known are ${Object.keys(schema).join(', ')}`);
+  return found;
 };
 
 const MAX_PATHS_NAMED = 5;

@@ -24,6 +24,9 @@ export interface ListenerMessage<Payload> {
   readonly deliveryAttempt: number;
 }
 
+/** One schema for every version of a payload, or one for each: `{ 1: old, 2: current }`. */
+export type PayloadSchema<Payload> = StandardSchemaV1<unknown, Payload> | { readonly [version: number]: StandardSchemaV1<unknown, Payload> };
+
 /** What a listener says: which messages, which call they lead to, and what the call's end does to our rows. */
 export interface MessageListenerDefinition<Payload, CallInput, Response> {
   /** Names the listener in logs, statistics and errors. */
@@ -33,8 +36,11 @@ export interface MessageListenerDefinition<Payload, CallInput, Response> {
   readonly tag?: string;
   /** Consumer group: every group gets each message once, its workers share them. */
   readonly group: string;
-  /** Any Standard Schema (zod, valibot, arktype, …). Default: the parsed JSON, unvalidated. */
-  readonly payload?: StandardSchemaV1<unknown, Payload>;
+  /**
+   * Any Standard Schema (zod, valibot, arktype, …), or one for each payload version that may still arrive, each giving the
+   * shape of today. A version that is not among them is dead-lettered at once. Default: the parsed JSON, unvalidated.
+   */
+  readonly payload?: PayloadSchema<Payload>;
   readonly call: ExternalCall<CallInput, Response>;
   /** The call's input. Pure; an `InvalidMessageError` thrown here dead-letters the message at once. */
   readonly input: (message: ListenerMessage<Payload>) => CallInput;
@@ -105,6 +111,13 @@ const optional = ({ isValid, expected }: Rule): Rule => ({
   expected: `${expected}, or left out`,
 });
 
+// A schema may be callable (arktype), so it is known by its property alone.
+const isStandardSchema = (value: unknown): boolean => (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']);
+const isVersionMap = (value: object): boolean => {
+  const entries = Object.entries(value);
+  return entries.length > 0 && entries.every(([version, schema]) => /^[1-9]\d*$/.test(version) && isStandardSchema(schema));
+};
+
 /** Names as RocketMQ takes them (`TopicValidator`); a tag is one word, because `||` and `*` are its filter language. */
 const RULES: Record<keyof MessageListenerDefinition<unknown, unknown, unknown>, Rule> = {
   name: { isValid: matches(/^[\w.-]{1,100}$/), expected: '1–100 of A–Z a–z 0–9 . _ -' },
@@ -112,9 +125,8 @@ const RULES: Record<keyof MessageListenerDefinition<unknown, unknown, unknown>, 
   tag: optional({ isValid: matches(/^[^\s|*]{1,127}$/), expected: 'one tag without white space, | or *' }),
   group: { isValid: matches(/^[%|\w-]{1,255}$/), expected: '1–255 of A–Z a–z 0–9 % | _ -' },
   payload: optional({
-    // A schema may be callable (arktype), so it is known by its property alone.
-    isValid: (value) => (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']),
-    expected: 'a Standard Schema',
+    isValid: (value) => isStandardSchema(value) || (isObject(value) && isVersionMap(value as object)),
+    expected: 'a Standard Schema, or one for each payload version',
   }),
   call: { isValid: isObject, expected: 'a defined external call' },
   input: { isValid: isFunction, expected: 'a function' },

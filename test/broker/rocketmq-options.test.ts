@@ -1,3 +1,4 @@
+import { Endpoints } from 'rocketmq-client-nodejs';
 import { describe, expect, it } from 'vitest';
 import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
 import { ConfigurationError } from '../../src/errors.ts';
@@ -5,6 +6,13 @@ import { ConfigurationError } from '../../src/errors.ts';
 describe('rocketmq options', () => {
   it.each(['127.0.0.1:8081', 'broker.internal:8081'])('takes one host and port: %s', (endpoints) => {
     expect(() => rocketmq({ endpoints })).not.toThrow();
+  });
+
+  it('are checked because the bare client takes anything and connects somewhere else', () => {
+    expect(new Endpoints('a:8081;b:8081').getGrpcTarget()).toBe('a:8081,b:8081');
+    expect(new Endpoints('http://a:8081').getGrpcTarget()).toBe('http:80');
+    expect(new Endpoints('[::1]:8081').getGrpcTarget()).toBe('[:80');
+    expect(new Endpoints('a').getGrpcTarget()).toBe('a:80');
   });
 
   it.each([

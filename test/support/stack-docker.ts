@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { GenericContainer, ImageName, Wait, getContainerRuntimeClient } from 'testcontainers';
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { GenericContainer, ImageName, Wait, getContainerRuntimeClient } from 'testcontainers';
 import { runAfterOurDeath } from '../../src/cli/stack/lifeline.ts';
 import { ensureDatabase } from '../../src/cli/stack/mysql-probe.ts';
 import { chooseFreePorts } from '../../src/cli/stack/ports.ts';
@@ -76,9 +77,7 @@ export async function startDockerStackForTests(options: DockerTestStackOptions =
   const images = await ensureDockerImages(options.images, onProgress);
   for (const name of await removeAbandonedContainers()) onProgress?.(`removed ${name}, left behind by a run that is gone`);
 
-  const { host, hostIps } = (await getContainerRuntimeClient()).info.containerRuntime;
-  const isLocal = host === 'localhost' || host === '127.0.0.1';
-  const hostIp = isLocal ? '127.0.0.1' : (hostIps.find(({ family }) => family === 4)?.address ?? host);
+  const { hostIp, isLocal } = await whereDockerPublishes();
   const ports = await chooseFreePorts();
   const stackId = randomUUID();
   const callOff = runAfterOurDeath(`docker ps --all --quiet --filter label=${STACK_LABEL}=${stackId} | xargs docker rm --force --volumes`);
@@ -173,6 +172,17 @@ export async function startDockerStackForTests(options: DockerTestStackOptions =
     callOff();
     throw error;
   }
+}
+
+/**
+ * The address under which published ports are reached. On a machine that has /.dockerenv testcontainers take the gateway of
+ * Docker's network, as is right inside a container; when that gateway is an interface of ours, this is Docker's own machine.
+ */
+async function whereDockerPublishes(): Promise<{ hostIp: string; isLocal: boolean }> {
+  const { host, hostIps } = (await getContainerRuntimeClient()).info.containerRuntime;
+  const address = hostIps.find(({ family }) => family === 4)?.address ?? host;
+  const ours = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map((own) => own.address));
+  return ours.includes(address) ? { hostIp: '127.0.0.1', isLocal: true } : { hostIp: address, isLocal: false };
 }
 
 /** Publishes on loopback when Docker runs on this machine; by itself testcontainers publish to the whole network. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { InvalidMessageError } from '../../src/errors.ts';
-import { MAX_BODY_BYTES, encodeHalfMessage, viewHalfMessage } from '../../src/transaction/half-message.ts';
+import { type HalfMessageIdentity, MAX_BODY_BYTES, encodeHalfMessage, viewHalfMessage } from '../../src/transaction/half-message.ts';
 
 const identity = { owner: 'shop', listener: 'orders:placed', transactionId: 't1', correlationId: 'c1', lookup: 'rowExists' as const };
-const encode = (change: Partial<Parameters<typeof encodeHalfMessage>[0]> = {}, who: Partial<typeof identity> = {}) =>
+const encode = (change: Partial<Parameters<typeof encodeHalfMessage>[0]> = {}, who: Partial<HalfMessageIdentity> = {}) =>
   encodeHalfMessage({ topic: 'orders', tag: 'placed', keys: ['o1'], payload: { id: 'o1' }, ...change }, { ...identity, ...who });
 
 describe('Half message', () => {
@@ -46,5 +46,18 @@ describe('Half message', () => {
 
   it.each(['', 'a\nb', 'x'.repeat(129)])('refuses the correlation id %j', (correlationId) => {
     expect(() => encode({}, { correlationId })).toThrow(/correlation id/);
+  });
+});
+
+describe('Trace context', () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+  it('travels as the properties the W3C names', () => {
+    expect(encode({}, { traceparent, tracestate: 'vendor=1' }).properties).toMatchObject({ traceparent, tracestate: 'vendor=1' });
+    expect(Object.keys(encode().properties)).not.toContain('traceparent');
+  });
+
+  it.each(['', '00-x-y-01', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`, `${traceparent}\n`])('is refused when malformed: %j', (wrong) => {
+    expect(() => encode({}, { traceparent: wrong })).toThrow(/traceparent/);
   });
 });

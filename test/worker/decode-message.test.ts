@@ -73,3 +73,19 @@ describe('Message decoding', () => {
 const standard = (validate: StandardSchemaV1.Props<unknown, string>['validate']): StandardSchemaV1<unknown, string> => ({
   '~standard': { version: 1, vendor: 'test', validate },
 });
+
+describe('Payload versions', () => {
+  const schemas = {
+    1: z.object({ id: z.string() }).transform(({ id }) => ({ orderId: id })),
+    2: z.object({ orderId: z.string() }),
+  };
+
+  it('are each read by their own schema into the shape of today', async () => {
+    expect((await decodeMessage(received({ id: 'o-1' }), schemas)).payload).toEqual({ orderId: 'o-1' });
+    expect((await decodeMessage(received({ orderId: 'o-1' }, { 'checkback-version': '2' }), schemas)).payload).toEqual({ orderId: 'o-1' });
+  });
+
+  it.each(['3', '0', '__proto__', 'constructor'])('that nobody here knows are refused: %s', async (version) => {
+    await expect(decodeMessage(received({ orderId: 'o-1' }, { 'checkback-version': version }), schemas)).rejects.toThrow(/is unknown here; known are 1, 2/);
+  });
+});

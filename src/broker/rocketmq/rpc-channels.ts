@@ -88,7 +88,8 @@ export class RpcChannels {
     signal?: AbortSignal,
   ): Promise<service.ReceiveMessageResponse[]> {
     // An abort that came first fires no event any more.
-    if (signal?.aborted === true) return [];
+    const isAborted = (): boolean => signal?.aborted === true;
+    if (isAborted()) return [];
     const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(request, this.#served.metadata(), {
       deadline: Date.now() + duration,
     });
@@ -100,7 +101,7 @@ export class RpcChannels {
       for await (const response of call) responses.push(response as service.ReceiveMessageResponse);
       this.#watch.answered(endpoints.facade);
     } catch (error) {
-      if (signal?.aborted !== true) throw error;
+      if (!isAborted()) throw error;
     } finally {
       signal?.removeEventListener('abort', cancel);
       this.#polls.delete(call);

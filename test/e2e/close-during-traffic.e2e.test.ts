@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { ExternalCallEntity, OrderEntity } from '../../schema/index.ts';
+import { anOrder } from '../support/publishing-listeners.ts';
+import { startProcess } from '../support/publishing-processes.ts';
+import { openShop } from '../support/publishing-shop.ts';
+import type { TrafficReport } from './support/publish-until-closed.ts';
+
+const CONFIG = 'test/e2e/support/shop.config.ts';
+const PATIENCE = { timeout: 60_000, interval: 200 };
+
+describe('close() during traffic', () => {
+  it('lets a publisher finish its orders in flight, refuses new ones, and the process ends by itself', async () => {
+    await using shop = await openShop('closing');
+    await using producer = startProcess<TrafficReport>('test/e2e/support/publish-until-closed.ts', [CONFIG, '60'], { env: shop.env });
+    const { how, reports, stderr } = await producer.ended;
+    expect({ how, stderr }).toEqual({ how: 0, stderr: '' });
+
+    const orders = reports.filter((report) => report.kind !== 'closed');
+    const taken = orders.filter(({ kind }) => kind === 'resolved').map(({ orderId }) => orderId);
+    const refused = orders.filter(({ kind }) => kind === 'rejected');
+    expect(reports.at(-1)).toMatchObject({ kind: 'closed' });
+    expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 16 }, () => 'CB_CLOSED'));
+    const closed = reports.find((report) => report.kind === 'closed')!;
+    expect(closed.inFlight).toBeGreaterThan(0);
+    expect(orders.filter(({ kind, closing }) => kind === 'resolved' && closing)).toHaveLength(closed.inFlight);
+    expect(await shop.orderIds()).toEqual(taken.toSorted());
+
+    // The producer is gone: what is delivered now owes nothing to it.
+    await shop.startWorker();
+    const em = shop.orm.em;
+    await expect.poll(() => em.fork().count(OrderEntity, { status: 'PAID' }), PATIENCE).toBe(taken.length);
+    expect([...shop.bank.effects.keys()].toSorted()).toEqual(taken.toSorted());
+  });
+
+  it('lets a worker process finish what it works on after SIGTERM, exit 0, and another worker does the rest', async () => {
+    const ORDERS = 80;
+    await using shop = await openShop('draining');
+    shop.bank.follow(({ method }) => (method === 'POST' ? { kind: 'slow', delayMs: 150 } : undefined));
+    const publisher = await shop.startPublisher();
+    const orderIds = Array.from({ length: ORDERS }, (_, index) => `order-${String(index).padStart(3, '0')}`);
+    await Promise.all(orderIds.map((orderId) => publisher.publish(shop.placeOrder, anOrder(orderId))));
+
+    await using worker = startProcess('src/cli/main.ts', ['worker', '--config', CONFIG, '--concurrency', '8'], { env: shop.env });
+    await expect.poll(() => shop.bank.requests.length, PATIENCE).toBeGreaterThan(20);
+    expect(shop.bank.requests.some(({ answeredAt }) => answeredAt === undefined)).toBe(true);
+    worker.kill('SIGTERM');
+    const { how, stderr } = await worker.ended;
+    expect(how, stderr).toBe(0);
+    expect(stderr).toContain('worker stopped');
+
+    const asked = shop.bank.requests.length;
+    expect(asked).toBeLessThan(ORDERS);
+    const em = shop.orm.em;
+    // Every call it had begun has its end on record; nothing is left for a lease to run out.
+    expect(await em.fork().count(ExternalCallEntity, { status: 'SUCCESS' })).toBe(asked);
+    expect(await em.fork().count(ExternalCallEntity)).toBe(asked);
+
+    shop.bank.follow([]);
+    await shop.startWorker();
+    await expect.poll(() => em.fork().count(OrderEntity, { status: 'PAID' }), PATIENCE).toBe(ORDERS);
+    expect(Object.fromEntries(shop.bank.effects)).toEqual(Object.fromEntries(orderIds.map((id) => [id, 1])));
+  });
+});
