@@ -41,7 +41,7 @@ export async function attemptCall<I, R>(call: CallInProgress<I, R>, opened: Open
   const outcome = outcomeOf<R>(classified, answer, response, opened.attempt);
   log(call, opened, outcome, tools.logger);
   const error = 'error' in classified ? classified.error : undefined;
-  return record(call, opened, responseSnapshot(exchange, error, call.rules, call.secrets, new Date(now)), outcome, tools);
+  return record(call, opened, responseSnapshot(exchange, error, call.rules, call.secrets, new Date(now)), outcome, { ...tools, leaseMs: tools.audit.leaseMs(timeouts.totalMs) });
 }
 
 /** Classifies the exchange; a success must match the call's schema as well. */
@@ -61,23 +61,28 @@ async function understand<I, R>(
   return { classified: { status: 'UNKNOWN', error }, response: undefined };
 }
 
-/** Closes the attempt; what could not be recorded as it was is UNKNOWN, for this caller as for the next. */
+/**
+ * Closes the attempt. The outcome is what the row says: UNKNOWN where it was declared so, and PENDING under a lease where
+ * nothing could be recorded. Whoever calls again after the lease finds that attempt open and declares it UNKNOWN, without
+ * asking the institution; acknowledging it now would leave it to nobody.
+ */
 async function record<I, R>(
   { definition, options }: CallInProgress<I, R>,
   opened: OpenedAttempt,
   snapshot: ResponseSnapshot,
   outcome: CallOutcome<R>,
-  { audit, logger }: AttemptTools,
+  { audit, leaseMs, logger }: AttemptTools & { readonly leaseMs: number },
 ): Promise<CallOutcome<R>> {
   const { apply } = options;
   const isFinal = outcome.status === 'SUCCESS' || outcome.status === 'FAIL';
-  const unknown = (what: string, cause?: unknown): CallOutcome<R> => {
+  const failure = (what: string, cause?: unknown): UnknownOutcomeError => {
     const error = new UnknownOutcomeError(`call "${definition.name}": ended as ${outcome.status}, but ${what}`, { cause });
     // The code only: a driver's message quotes the statement.
     const reason = (cause as NodeJS.ErrnoException | undefined)?.code;
     logger.error({ ...idsOf(definition, options), attempt: opened.attempt, code: error.code, reason }, error.message);
-    return { status: 'UNKNOWN', error, replayed: false };
+    return error;
   };
+  const unknown = (what: string, cause?: unknown): CallOutcome<R> => ({ status: 'UNKNOWN', error: failure(what, cause), replayed: false });
   try {
     const closed = await audit.close(opened, snapshot, outcome.status, {
       notBeforeMs: outcome.status === 'PENDING' ? outcome.retryAfterMs : undefined,
@@ -87,7 +92,7 @@ async function record<I, R>(
     if (closed.kind === 'apply-failed') return unknown('applying it threw', closed.error);
     return outcome;
   } catch (cause) {
-    return unknown('that could not be recorded', cause);
+    return { status: 'PENDING', error: failure('that could not be recorded', cause), retryAfterMs: leaseMs, attempt: opened.attempt };
   }
 }
 

@@ -25,11 +25,16 @@ export class Audit {
     this.#clock = clock;
   }
 
+  /** How long an attempt is fenced: the call itself, and the time its end may take to be recorded. */
+  leaseMs(totalMs: number): number {
+    return totalMs + this.#limits.closeTimeoutMs;
+  }
+
   /** Opens an attempt. Rejects with `AuditUnavailableError` when the store fails or is slow: then no call may be made. */
   async open(request: RequestRecord, totalMs: number): Promise<OpenResult> {
     const { storeTimeoutMs, closeTimeoutMs } = this.#limits;
     const startedAt = this.#clock.now();
-    const opening = this.#store.open(request, totalMs + closeTimeoutMs);
+    const opening = this.#store.open(request, this.leaseMs(totalMs));
     let isLate = false;
     const late = (): Error => {
       isLate = true;

@@ -20,8 +20,8 @@ import { type Origin, resolveOrigin } from './origin.ts';
 import { type PreparedRequest, prepareRequest } from './prepare-request.ts';
 import { replayOutcome } from './replay-outcome.ts';
 
-export type { CallOptions, CallOutcome, FinalOutcome } from './call-outcome.ts';
-export type { GatewayLimits, GatewayOptions } from './gateway-options.ts';
+export type { CallOptions, CallOutcome } from './call-outcome.ts';
+export type { GatewayOptions } from './gateway-options.ts';
 
 /** Calls institutions, with evidence. Safe for concurrent use. */
 export interface Gateway {
@@ -156,4 +156,4 @@ class HttpGateway implements Gateway {
 
 /** What is tried again here at once; an institution that asks for time gets it from the worker. */
 const sentNothing = (outcome: CallOutcome<unknown>): boolean =>
-  outcome.status === 'PENDING' && !(outcome.error instanceof CallUnavailableError);
+  outcome.status === 'PENDING' && outcome.error.acted === 'no' && !(outcome.error instanceof CallUnavailableError);

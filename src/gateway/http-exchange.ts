@@ -186,7 +186,11 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(this.#onTimer, at - now);
   }
 
-  readonly #onTimer = (): void => {
+  // When this process was busy, its timers run before it reads: what has come meanwhile counts first, hence the immediate.
+  readonly #onTimer = (): void => void setImmediate(this.#checkTime);
+
+  readonly #checkTime = (): void => {
+    if (this.#isDone) return;
     const now = performance.now();
     this.#timerAt = Number.POSITIVE_INFINITY;
     // Node's timers may be early by a fraction of a millisecond.
@@ -224,7 +228,7 @@ function pairs(raw: Dispatcher.DispatchController['rawHeaders']): (readonly [str
   return list;
 }
 
-const text = (part: string | Buffer): string => (typeof part === 'string' ? part : part.latin1Slice());
+const text = (part: string | Buffer): string => (typeof part === 'string' ? part : part.toString('latin1'));
 
 /** Name, code and message only: undici's and TLS's errors carry response bytes and certificates along. */
 function plainError(error: Error): Error {

@@ -55,10 +55,10 @@ export function prepareRequest<Input>(
   return { method: call.method, path, headers, wireHeaders: [...headers].flat(), body };
 }
 
-function checkPath(path: unknown, refuse: (what: string) => never): void {
+function checkPath(path: string, refuse: (what: string) => never): void {
   if (typeof path !== 'string' || path.length > 2048 || !PATH.test(path))
     refuse('the path must begin with one slash and hold visible ASCII only, 2048 characters at most');
-  const [beforeQuery = ''] = (path as string).split('?', 1);
+  const [beforeQuery = ''] = path.split('?', 1);
   if (DOT_SEGMENT.test(beforeQuery)) refuse('the path must not hold "." or ".." segments');
 }
 

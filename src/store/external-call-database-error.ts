@@ -7,7 +7,7 @@ const CONFLICTS: ReadonlySet<number> = new Set([1205, 1213, 1020]);
 const UNAVAILABLE: ReadonlySet<number> = new Set([1040, 1053, 1203, 1290, 1317, 1836, 1927, 3168]);
 
 const errnoOf = (error: unknown): number | undefined => (error as { errno?: number } | undefined)?.errno;
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code ?? '');
+const codeOf = (error: unknown): string => (error as { code?: string } | undefined)?.code ?? '';
 
 export const isDuplicateKey = (error: unknown): boolean => errnoOf(error) === DUPLICATE_KEY;
 

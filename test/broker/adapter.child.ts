@@ -9,7 +9,8 @@ const [scenario, endpoints = '', topic = 'orders', group = 'g'] = process.argv.s
 const lines: string[] = [];
 const logger = pino({ level: 'debug', hooks: { logMethod: (args) => void lines.push(String(args[1])) } });
 const broker = rocketmq({ endpoints, logger, requestTimeoutMs: 1_000, startTimeoutMs: 3_000 });
-const startProducer = (checkBack: () => Promise<'UNKNOWN'> = async () => 'UNKNOWN') => broker.startTransactionalProducer({ topics: [topic], checkBack });
+const startProducer = (checkBack: () => Promise<'UNKNOWN'> = async () => 'UNKNOWN') =>
+  broker.startTransactionalProducer({ topics: [topic], checkBack });
 const message = { topic, tag: 't', keys: [], properties: {}, body: Buffer.from('{}') };
 const untilLogged = async (what: RegExp): Promise<void> => {
   while (!lines.some((line) => what.test(line))) await new Promise((resolve) => setImmediate(resolve));

@@ -14,7 +14,7 @@ const { TransactionResolution, TransactionSource } = definitions;
 describe('check-backs', () => {
   const cleanups: (() => unknown)[] = [];
   afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   const later = <T extends { close(ms?: number): Promise<void> }>(closable: T): T => {
     cleanups.push(() => closable.close(1_000));
@@ -73,7 +73,8 @@ describe('check-backs', () => {
     });
     await bare.startup();
     later(await startProducer(proxy.endpoints, { checkBack }));
-    for (let asked = 1; asked <= 3; asked += 1) proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'one' } });
+    for (let asked = 1; asked <= 3; asked += 1)
+      proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'one' } });
     // Another container's half under the same broker id is another question.
     proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'two' } });
     await vi.waitFor(() => expect(bareCheck).toHaveBeenCalledTimes(4));

@@ -61,7 +61,7 @@ describe('client logger', () => {
       expect(await runBareChild('default-logger', proxy.endpoints, { HOME: home })).toMatchObject({ code: 0 });
       expect(readdirSync(join(home, 'logs', 'rocketmq'))).toEqual(['rocketmq_client_nodejs.log']);
       rmSync(join(home, 'logs'), { recursive: true });
-      expect(await runAdapterChild('idle', proxy.endpoints, { HOME: home })).toMatchObject({ code: 0, stderr: '' });
+      expect(await runAdapterChild('idle', proxy.endpoints, { env: { HOME: home } })).toMatchObject({ code: 0, stderr: '' });
       expect(readdirSync(home)).toEqual([]);
     } finally {
       rmSync(home, { recursive: true });

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bareConsumer, bareInternals, bareProducer, guard } from '../support/broker-bare-client.ts';
 import { deliver, startFakeProxy, wireMessage } from '../support/broker-fake-proxy.ts';
@@ -16,7 +17,7 @@ describe('connection to the proxy', () => {
   afterEach(async () => {
     vi.useRealTimers();
     vi.unstubAllEnvs();
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   const later = <T extends { close(ms?: number): Promise<void> }>(closable: T): T => {
     cleanups.push(() => closable.close(1_000));
@@ -43,7 +44,7 @@ describe('connection to the proxy', () => {
     for (let refresh = 1; refresh <= 5; refresh += 1) {
       await bareInternals(bare).updateRoutes();
       const [endpoints] = bareInternals(bare).getTotalRouteEndpoints();
-      await bare.endTransaction(endpoints!, { topic: TOPIC } as never, 'm', 't', 1);
+      await bare.endTransaction(endpoints!, { topic: TOPIC } as never, 'm', 't', definitions.TransactionResolution.COMMIT);
     }
     expect(channels).toBe(atStart + 5);
 

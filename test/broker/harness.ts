@@ -20,7 +20,11 @@ export function adapter(endpoints: string, options: Partial<RocketmqOptions> = {
 
 export function startProducer(
   endpoints: string,
-  { topics = [TOPIC], checkBack = async () => 'UNKNOWN', ...options }: Partial<RocketmqOptions> & { topics?: string[]; checkBack?: CheckBack } = {},
+  {
+    topics = [TOPIC],
+    checkBack = async () => 'UNKNOWN',
+    ...options
+  }: Partial<RocketmqOptions> & { topics?: string[]; checkBack?: CheckBack } = {},
 ): Promise<TransactionalProducer> {
   return adapter(endpoints, options).startTransactionalProducer({ topics, checkBack });
 }

@@ -13,7 +13,7 @@ describe('routes and sending', () => {
   const cleanups: (() => unknown)[] = [];
   afterEach(async () => {
     vi.useRealTimers();
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   const later = <T extends { close(ms?: number): Promise<void> }>(closable: T): T => {
     cleanups.push(() => closable.close(1_000));
@@ -61,7 +61,7 @@ describe('routes and sending', () => {
     one.script.route = () => [one.endpoints, two.endpoints];
     const { bare, send } = await bareStarted(one.endpoints);
     const producer = later(await startProducer(one.endpoints));
-    const failing = (method: string): number => (method === 'sendMessage' ? definitions.Code.INTERNAL_SERVER_ERROR : definitions.Code.OK);
+    const failing = (method: string) => (method === 'sendMessage' ? definitions.Code.INTERNAL_SERVER_ERROR : definitions.Code.OK);
     two.script.answer = failing;
     await Promise.allSettled([send(), send(), producer.sendHalf(outgoing()), producer.sendHalf(outgoing())]);
     two.script.answer = () => definitions.Code.OK;
@@ -105,7 +105,11 @@ describe('routes and sending', () => {
     await half.end('ROLLBACK');
     const [request] = proxy.requests<service.SendMessageRequest>('sendMessage');
     const [message] = request!.getMessagesList();
-    expect(message!.getSystemProperties()?.toObject()).toMatchObject({ tag: 'placed', keysList: ['k1'], messageType: definitions.MessageType.TRANSACTION });
+    expect(message!.getSystemProperties()?.toObject()).toMatchObject({
+      tag: 'placed',
+      keysList: ['k1'],
+      messageType: definitions.MessageType.TRANSACTION,
+    });
     expect(message!.getUserPropertiesMap().get('checkback-tx')).toBe('tx-1');
     const [end] = proxy.requests<service.EndTransactionRequest>('endTransaction');
     expect(end!.toObject()).toMatchObject({

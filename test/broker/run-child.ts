@@ -15,8 +15,12 @@ export function runBareChild(scenario: string, endpoints: string, env?: NodeJS.P
 }
 
 /** Runs one scenario of adapter.child.ts in a process of its own; it must end by itself. */
-export function runAdapterChild(scenario: string, endpoints: string, env?: NodeJS.ProcessEnv): Promise<ChildResult> {
-  return runChild('adapter.child.ts', [scenario, endpoints], env);
+export function runAdapterChild(
+  scenario: string,
+  endpoints: string,
+  { topic = 'orders', group = 'g', env }: { topic?: string; group?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<ChildResult> {
+  return runChild('adapter.child.ts', [scenario, endpoints, topic, group], env);
 }
 
 async function runChild(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ChildResult> {

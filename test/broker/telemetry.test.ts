@@ -12,7 +12,7 @@ const clientId = (stream: TelemetryStream): unknown => stream.metadata.get('x-mq
 describe('telemetry stream', () => {
   const cleanups: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   const fakeProxy = async (...args: Parameters<typeof startFakeProxy>): Promise<FakeProxy> => {
     const proxy = await startFakeProxy(...args);

@@ -23,36 +23,40 @@ function processesWith(mark: string): string[] {
 }
 
 describe('checkback demo', () => {
-  it.runIf(process.platform === 'linux')('tells its four stories on a given stack, exits 0 and leaves no process', async () => {
-    const { endpoints, namesrvAddress } = useStack();
-    const database = await createDatabase('demo');
-    const cwd = mkdtempSync(join(tmpdir(), 'checkback-demo-'));
-    const mark = randomUUID();
-    const env = {
-      ...process.env,
-      CHECKBACK_ROCKETMQ_ENDPOINTS: endpoints,
-      CHECKBACK_ROCKETMQ_NAMESRV: namesrvAddress,
-      CHECKBACK_MYSQL_URL: database.url,
-      CHECKBACK_TEST_MARK: mark,
-    };
-    try {
-      await using demo = startProcess('src/cli/main.ts', ['demo', '--stack', 'given'], { env, cwd });
-      await expect.poll(() => processesWith(mark).length, { timeout: 30_000 }).toBeGreaterThan(0);
-      const { how, stdout, stderr } = await demo.ended;
-      const told = stripVTControlCharacters(stdout);
-      expect(how, `${told}\n${stderr}`).toBe(0);
-      const verdicts = told.split('\n').filter((line) => /^ {2}[✓✗] /.test(line));
-      expect(verdicts).toEqual([
-        expect.stringMatching(/✓ one decision: the row is there/),
-        expect.stringMatching(/✓ nothing was lost: the broker asked back, the row answered COMMIT/),
-        expect.stringMatching(/✓ not retried: the bank was asked 1 time/),
-        expect.stringMatching(/✓ \(b\) again: no row, no delivery and no call/),
-      ]);
-      expect(told).toMatch(/check-back: .* → COMMIT, from the row/);
-      await expect.poll(() => processesWith(mark), { timeout: 15_000 }).toEqual([]);
-    } finally {
-      rmSync(cwd, { recursive: true, force: true });
-      await database.drop();
-    }
-  }, 180_000);
+  it.runIf(process.platform === 'linux')(
+    'tells its four stories on a given stack, exits 0 and leaves no process',
+    async () => {
+      const { endpoints, namesrvAddress } = useStack();
+      const database = await createDatabase('demo');
+      const cwd = mkdtempSync(join(tmpdir(), 'checkback-demo-'));
+      const mark = randomUUID();
+      const env = {
+        ...process.env,
+        CHECKBACK_ROCKETMQ_ENDPOINTS: endpoints,
+        CHECKBACK_ROCKETMQ_NAMESRV: namesrvAddress,
+        CHECKBACK_MYSQL_URL: database.url,
+        CHECKBACK_TEST_MARK: mark,
+      };
+      try {
+        await using demo = startProcess('src/cli/main.ts', ['demo', '--stack', 'given'], { env, cwd });
+        await expect.poll(() => processesWith(mark).length, { timeout: 30_000 }).toBeGreaterThan(0);
+        const { how, stdout, stderr } = await demo.ended;
+        const told = stripVTControlCharacters(stdout);
+        expect(how, `${told}\n${stderr}`).toBe(0);
+        const verdicts = told.split('\n').filter((line) => /^ {2}[✓✗] /.test(line));
+        expect(verdicts).toEqual([
+          expect.stringMatching(/✓ one decision: the row is there/),
+          expect.stringMatching(/✓ nothing was lost: the broker asked back, the row answered COMMIT/),
+          expect.stringMatching(/✓ not retried: the bank was asked 1 time/),
+          expect.stringMatching(/✓ \(b\) again: no row, no delivery and no call/),
+        ]);
+        expect(told).toMatch(/check-back: .* → COMMIT, from the row/);
+        await expect.poll(() => processesWith(mark), { timeout: 15_000 }).toEqual([]);
+      } finally {
+        rmSync(cwd, { recursive: true, force: true });
+        await database.drop();
+      }
+    },
+    180_000,
+  );
 });

@@ -28,7 +28,8 @@ describe('A producer killed by SIGKILL', () => {
 
     await shop.startWorker();
     const heir = await shop.startPublisher();
-    const answers = (): string[] => checked.filter((event) => event.correlationId === orderId && event.resolution !== 'UNKNOWN').map(({ resolution }) => resolution);
+    const answers = (): string[] =>
+      checked.filter((event) => event.correlationId === orderId && event.resolution !== 'UNKNOWN').map(({ resolution }) => resolution);
     await expect.poll(answers, PATIENCE).toContain(answer);
     if (answer === 'COMMIT') await expect.poll(() => shop.isPaid(orderId), PATIENCE).toBe(true);
     // An order after it, all the way to the bank: what was to come of the doomed one has come.

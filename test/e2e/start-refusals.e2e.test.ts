@@ -17,7 +17,14 @@ const EXIT_MS = 30_000;
 /** Starts in a child process, which has to end by itself after its report. */
 async function startIn(request: Partial<StartRequest> & Pick<StartRequest, 'topics'>): Promise<StartReport> {
   const { endpoints, mysqlUrl } = useStack();
-  const whole: StartRequest = { as: 'publisher', endpoints, mysqlUrl, startTimeoutMs: START_TIMEOUT_MS, requestTimeoutMs: 1_000, ...request };
+  const whole: StartRequest = {
+    as: 'publisher',
+    endpoints,
+    mysqlUrl,
+    startTimeoutMs: START_TIMEOUT_MS,
+    requestTimeoutMs: 1_000,
+    ...request,
+  };
   await using child = startProcess<StartReport>('test/e2e/support/start-and-refuse.ts', [JSON.stringify(whole)]);
   await expect.poll(() => child.reports.length, { timeout: 60_000 }).toBe(1);
   const reportedAt = performance.now();
@@ -48,7 +55,11 @@ describe('A start that cannot work', () => {
   it('is refused for a missing topic, by its name', async () => {
     const { endpoints } = useStack();
     const report = await startIn({ topics: ['no-such-topic'] });
-    expect(report).toMatchObject({ name: 'ConfigurationError', code: 'CB_CONFIGURATION', message: expect.stringContaining('"no-such-topic" does not exist') });
+    expect(report).toMatchObject({
+      name: 'ConfigurationError',
+      code: 'CB_CONFIGURATION',
+      message: expect.stringContaining('"no-such-topic" does not exist'),
+    });
     expect(report.message).toContain(endpoints);
   });
 
@@ -71,7 +82,10 @@ describe('A start that cannot work', () => {
   });
 
   it('is refused as a consumer for a missing topic, by its name', async () => {
-    expect(await startIn({ as: 'consumer', topics: ['no-such-topic'] })).toMatchObject({ name: 'ConfigurationError', message: expect.stringContaining('"no-such-topic"') });
+    expect(await startIn({ as: 'consumer', topics: ['no-such-topic'] })).toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringContaining('"no-such-topic"'),
+    });
   });
 
   it.each(['publisher', 'consumer'] as const)('is refused as a %s in its time when nobody listens at the endpoints', async (as) => {
@@ -81,14 +95,17 @@ describe('A start that cannot work', () => {
     expect(report.tookMs).toBeLessThan(START_TIMEOUT_MS + SLACK_MS);
   });
 
-  it.each(['publisher', 'consumer'] as const)('is refused as a %s in its time when the endpoints take the connection and never answer', async (as) => {
-    const [host = '', port] = useStack().endpoints.split(':');
-    await using wire = await startTcpProxy({ host, port: Number(port) });
-    wire.blackhole();
-    const report = await startIn({ as, endpoints: `${wire.host}:${wire.port}`, topics: ['orders', 'more', 'even-more'] });
-    expect(report).toMatchObject({ name: 'BrokerError', code: 'CB_BROKER' });
-    expect(report.tookMs).toBeLessThan(START_TIMEOUT_MS + SLACK_MS);
-  });
+  it.each(['publisher', 'consumer'] as const)(
+    'is refused as a %s in its time when the endpoints take the connection and never answer',
+    async (as) => {
+      const [host = '', port] = useStack().endpoints.split(':');
+      await using wire = await startTcpProxy({ host, port: Number(port) });
+      wire.blackhole();
+      const report = await startIn({ as, endpoints: `${wire.host}:${wire.port}`, topics: ['orders', 'more', 'even-more'] });
+      expect(report).toMatchObject({ name: 'BrokerError', code: 'CB_BROKER' });
+      expect(report.tookMs).toBeLessThan(START_TIMEOUT_MS + SLACK_MS);
+    },
+  );
 });
 
 describe('checkback worker', () => {
@@ -96,8 +113,13 @@ describe('checkback worker', () => {
     await using shop = await openShop('refused');
     const args = ['worker', '--config', 'test/e2e/support/shop.config.ts'];
     await using misnamed = startProcess('src/cli/main.ts', args, { env: { ...shop.env, CHECKBACK_TEST_TOPIC: 'no-such-topic' } });
-    await using alone = startProcess('src/cli/main.ts', args, { env: { ...shop.env, CHECKBACK_ROCKETMQ_ENDPOINTS: await deadEndpoints() } });
-    expect(await misnamed.ended).toMatchObject({ how: 2, stderr: expect.stringMatching(/checkback: topic "no-such-topic".* does not exist/) });
+    await using alone = startProcess('src/cli/main.ts', args, {
+      env: { ...shop.env, CHECKBACK_ROCKETMQ_ENDPOINTS: await deadEndpoints() },
+    });
+    expect(await misnamed.ended).toMatchObject({
+      how: 2,
+      stderr: expect.stringMatching(/checkback: topic "no-such-topic".* does not exist/),
+    });
     expect(await alone.ended).toMatchObject({ how: 1, stderr: expect.stringContaining('no answer from the RocketMQ proxy') });
   });
 });

@@ -47,7 +47,8 @@ describe('A thousand orders, one in ten failing locally, one in ten with its END
     expect(await shop.orderIds()).toEqual(COMMITTED);
 
     // Each lost END is found by a check-back of that very transaction, and answered from its row.
-    const answered = (resolution: string): Set<string> => new Set(checked.filter((event) => event.resolution === resolution).map((event) => event.transactionId));
+    const answered = (resolution: string): Set<string> =>
+      new Set(checked.filter((event) => event.resolution === resolution).map((event) => event.transactionId));
     const lost = broker.ends.filter(({ dropped }) => dropped);
     expect(lost.map(({ message }) => message.keys[0]).toSorted()).toEqual([...endless].toSorted());
     for (const resolution of ['COMMIT', 'ROLLBACK'] as const) {
@@ -56,7 +57,12 @@ describe('A thousand orders, one in ten failing locally, one in ten with its END
       await expect.poll(() => asked.filter((id) => !answered(resolution).has(id)), PATIENCE).toEqual([]);
     }
     const committedTransactions = new Set(Object.values(transactions));
-    expect(checked.filter(({ resolution, transactionId }) => resolution !== 'UNKNOWN' && (resolution === 'COMMIT') !== committedTransactions.has(transactionId))).toEqual([]);
+    expect(
+      checked.filter(
+        ({ resolution, transactionId }) =>
+          resolution !== 'UNKNOWN' && (resolution === 'COMMIT') !== committedTransactions.has(transactionId),
+      ),
+    ).toEqual([]);
 
     // Published last and paid: what was to be delivered before it has been, or is in the backlog below.
     await publisher.publish(shop.placeOrder, anOrder('order-last'));
@@ -82,13 +88,19 @@ describe('A thousand orders, one in ten failing locally, one in ten with its END
   }, 240_000);
 });
 
-async function publishAll(publisher: TransactionalPublisher, shop: Shop): Promise<{ rejected: Record<string, unknown>; transactions: Record<string, string> }> {
+async function publishAll(
+  publisher: TransactionalPublisher,
+  shop: Shop,
+): Promise<{ rejected: Record<string, unknown>; transactions: Record<string, string> }> {
   const rejected: Record<string, unknown> = {};
   const transactions: Record<string, string> = {};
   const queue = PLANS.values();
   const publishNext = async (): Promise<void> => {
     for (const { id, fails } of queue) {
-      const order = anOrder(id, { ...(fails === 'declines' ? { amountMinor: 0 } : {}), ...(fails === 'throws' ? { customerId: THROWING_CUSTOMER } : {}) });
+      const order = anOrder(id, {
+        ...(fails === 'declines' ? { amountMinor: 0 } : {}),
+        ...(fails === 'throws' ? { customerId: THROWING_CUSTOMER } : {}),
+      });
       await publisher.publish(shop.placeOrder, order).then(
         ({ transactionId }) => (transactions[id] = transactionId),
         (error: unknown) => (rejected[id] = error),

@@ -1,42 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { type MockBankStep, startMockBank } from '../../src/cli/mock-bank/mock-bank.ts';
+import { startMockBank } from '../../src/cli/mock-bank/mock-bank.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { InMemoryExternalCallStore } from '../support/in-memory-external-call-store.ts';
+import { FAULTS, randomFrom } from './support/faults.ts';
 import { payment, payOrder } from './support/payment-call.ts';
 
 const CALLS = 10_000;
 const CONCURRENCY = 100;
-
-const FAULTS: readonly MockBankStep[] = [
-  { kind: 'reject' },
-  { kind: 'answer', status: 429 },
-  { kind: 'unavailable', retryAfter: '0' },
-  { kind: 'unavailable' },
-  { kind: 'bad-gateway' },
-  { kind: 'bad-gateway', acts: false },
-  { kind: 'never-answer' },
-  { kind: 'stall-body' },
-  { kind: 'truncate' },
-  { kind: 'endless' },
-  { kind: 'garbage' },
-  { kind: 'close-after' },
-  { kind: 'reset', when: 'before-body' },
-  { kind: 'reset', when: 'during-body' },
-  { kind: 'reset', when: 'after-body' },
-  { kind: 'reset', when: 'during-answer' },
-  { kind: 'slow', delayMs: 20 },
-  { kind: 'slow', delayMs: 400 },
-];
-
-/** mulberry32: the same faults for the same seed. */
-const randomFrom = (seed: number) => (): number => {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-};
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -80,15 +80,15 @@ describe('Gateway and its evidence', () => {
     expect(applied).toBe(1);
   });
 
-  it('is UNKNOWN when the answer cannot be recorded, and for everybody after the lease', async () => {
+  it('is PENDING under its lease when the answer cannot be recorded, so that it is asked for again, and UNKNOWN after it; never a second call', async () => {
     let offset = 0;
     store = new InMemoryExternalCallStore(() => Date.now() + offset);
     store.fault.close = () => Promise.reject(new Error('gone'));
     const gateway = open({ closeTimeoutMs: 100, waitInFlightMs: 0 });
     expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({
-      status: 'UNKNOWN',
-      replayed: false,
-      error: { code: 'CB_UNKNOWN_OUTCOME' },
+      status: 'PENDING',
+      retryAfterMs: expect.any(Number),
+      error: { code: 'CB_UNKNOWN_OUTCOME', acted: 'maybe' },
     });
 
     expect(await gateway.call(payOrder(), payment, ids)).toMatchObject({ status: 'PENDING', error: { code: 'CB_CALL_IN_FLIGHT' } });

@@ -11,6 +11,7 @@ import { openOrm } from '../../src/store/open-orm.ts';
 import { executeIn } from '../support/execute-in.ts';
 import { createDatabase } from '../support/stack.ts';
 import { type DatabaseProxy, startDatabaseProxy } from './support/database-proxy.ts';
+import { FAULTS, randomFrom } from './support/faults.ts';
 import { payment, payOrder } from './support/payment-call.ts';
 
 describe('Gateway on a real database', () => {
@@ -214,5 +215,45 @@ describe('Gateway on a real database', () => {
     } finally {
       await killed.close(true);
     }
+  });
+
+  it('ends 300 keys among all faults, each called by two workers at once, with every request on record and no effect twice', async () => {
+    const random = randomFrom(7);
+    bank.follow(({ method }) => (method === 'POST' && random() < 0.5 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined));
+    const other = await openOrm({ url: database.url, entities: ENGINE_ENTITIES });
+    const workers = [open(), open(other)];
+    const call = payOrder({ timeouts: { readMs: 150, totalMs: 6_000 }, maxResponseBytes: 64 * 1024 });
+    const pending = Array.from({ length: 300 }, (_, index) => `fault-${index}`);
+    const caller = async (): Promise<void> => {
+      for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
+        const options = { idempotencyKey: key, correlationId: 'all faults', apply: takeEffect(key) };
+        await Promise.all(workers.map((gateway) => gateway.call(call, payment, options)));
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: 20 }, caller));
+    } finally {
+      await Promise.all(gateways.splice(0).map((gateway) => gateway.close()));
+      await other.close(true);
+    }
+
+    const rows = await execute(
+      `select c.idempotency_key, c.status, c.attempts, c.lease_owner,
+         (select count(*) from external_call_attempt a where a.call_id = c.id) as requests,
+         (select count(*) from external_call_response r where r.call_id = c.id) as responses,
+         (select count(*) from effect e where e.call_key = c.idempotency_key) as effects
+       from external_call c where c.correlation_id = 'all faults'`,
+    );
+    const seen = Map.groupBy(bank.requests, ({ idempotencyKey }) => idempotencyKey);
+    const wrong = rows.filter(({ idempotency_key, status, attempts, lease_owner, requests, responses, effects }) => {
+      const key = String(idempotency_key);
+      const paid = bank.effects.get(key) ?? 0;
+      const isAudited = requests === attempts && responses === attempts && (seen.get(key)?.length ?? 0) <= Number(attempts);
+      const isTrue = status === 'SUCCESS' ? paid === 1 : status === 'UNKNOWN' ? paid <= 1 : paid === 0;
+      return !isAudited || !isTrue || lease_owner !== null || effects !== (status === 'SUCCESS' || status === 'FAIL' ? 1 : 0);
+    });
+    expect(wrong).toEqual([]);
+    expect(rows).toHaveLength(300);
+    expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['SUCCESS', 'FAIL', 'UNKNOWN', 'PENDING']));
   });
 });

@@ -1,3 +1,4 @@
+import { RequestContext } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS, Migration20260101000000Orders, OrderEntity } from '../../schema/index.ts';
@@ -342,5 +343,22 @@ describe('The purge of markers', () => {
     const left = await connection.execute<{ id: string }[]>('select id from transaction_marker order by id desc');
     expect(left.map(({ id }) => id)).toEqual(ids.slice(0, 3));
     await expect(purgeTransactionMarkers(orm, { brokerRetentionHours: 0 })).rejects.toThrow(/brokerRetentionHours must be at least 1, got 0/);
+  });
+});
+
+describe('A transaction that somebody else opened', () => {
+  it('is noticed inside em.transactional and inside a request context, and only there', async () => {
+    expect(database.isInsideTransaction()).toBe(false);
+    await orm.em.fork().transactional(async () => {
+      expect(database.isInsideTransaction()).toBe(true);
+    });
+    await RequestContext.create(orm.em, async () => {
+      expect(database.isInsideTransaction()).toBe(false);
+      const em = RequestContext.getEntityManager()!;
+      await em.begin();
+      expect(database.isInsideTransaction()).toBe(true);
+      await em.rollback();
+      expect(database.isInsideTransaction()).toBe(false);
+    });
   });
 });

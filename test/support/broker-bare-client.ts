@@ -5,7 +5,13 @@ import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definit
 export const quiet: ILogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** The official producer as it is, to show what it does without our adapter. */
-export function bareProducer(endpoints: string, topics: readonly string[], check?: (half: MessageView) => Promise<unknown>, logger = quiet, more: { sslEnabled?: boolean } = {}): Producer {
+export function bareProducer(
+  endpoints: string,
+  topics: readonly string[],
+  check?: (half: MessageView) => Promise<unknown>,
+  logger = quiet,
+  more: { sslEnabled?: boolean } = {},
+): Producer {
   const unknown = definitions.TransactionResolution.TRANSACTION_RESOLUTION_UNSPECIFIED;
   return new Producer({
     endpoints,

@@ -1,4 +1,11 @@
-import { Server, ServerCredentials, type ServerDuplexStream, type ServerWritableStream, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type sendUnaryData,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js';
 import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import grpcStubs from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import serviceMessages from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
@@ -6,7 +13,8 @@ import type * as definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v
 import type * as service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { createHash } from 'node:crypto';
 
-const { Address, Broker, Code, Encoding, Message, MessageQueue, MessageType, Permission, Resource, Settings, Status, SystemProperties } = definitions;
+const { Address, Broker, Code, Encoding, Message, MessageQueue, MessageType, Permission, Resource, Settings, Status, SystemProperties } =
+  definitions;
 
 export type TelemetryStream = ServerDuplexStream<service.TelemetryCommand, service.TelemetryCommand>;
 type Poll = ServerWritableStream<service.ReceiveMessageRequest, service.ReceiveMessageResponse>;
@@ -18,7 +26,7 @@ export interface ProxyScript {
   /** Default: sends the settings back. */
   telemetry(stream: TelemetryStream, command: service.TelemetryCommand): void;
   /** Status of a unary answer; `hang`: none comes. Default: OK. */
-  answer(method: string): number | 'hang';
+  answer(method: string): definition.Code | 'hang';
   /** Awaited before a send is confirmed. */
   receipt(): Promise<void> | void;
   /** Default: an empty long poll that stays open until it is cancelled. */
@@ -64,12 +72,12 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
       note(method, call.request);
       const code = script.answer(method);
       if (code === 'hang') return;
-      const status = new Status().setCode(code as never).setMessage(`scripted ${code}`);
+      const status = new Status().setCode(code).setMessage(`scripted ${code}`);
       Promise.resolve(respond(call.request, status)).then((response) => done(null, response), done);
     };
 
   const server = new Server();
-  server.addService(grpcStubs.MessagingServiceService as never, {
+  server.addService(grpcStubs.MessagingServiceService, {
     queryRoute: unary('queryRoute', (request: service.QueryRouteRequest, status) => routeResponse(request, status, script)),
     heartbeat: unary('heartbeat', (_, status) => new serviceMessages.HeartbeatResponse().setStatus(status)),
     sendMessage: unary('sendMessage', async (request: service.SendMessageRequest, status) => {
@@ -77,7 +85,9 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
       return receiptResponse(request, status);
     }),
     endTransaction: unary('endTransaction', (_, status) => new serviceMessages.EndTransactionResponse().setStatus(status)),
-    notifyClientTermination: unary('notifyClientTermination', (_, status) => new serviceMessages.NotifyClientTerminationResponse().setStatus(status)),
+    notifyClientTermination: unary('notifyClientTermination', (_, status) =>
+      new serviceMessages.NotifyClientTerminationResponse().setStatus(status),
+    ),
     forwardMessageToDeadLetterQueue: unary('forwardMessageToDeadLetterQueue', (_, status) =>
       new serviceMessages.ForwardMessageToDeadLetterQueueResponse().setStatus(status),
     ),
@@ -151,8 +161,12 @@ export function wireMessage(options: {
     .setReceiptHandle(`receipt of ${options.messageId}`)
     .setBodyEncoding(options.fault === 'broken gzip' ? Encoding.GZIP : Encoding.IDENTITY)
     .setDeliveryAttempt(1);
-  const checksum = createHash('md5').update(options.fault === 'wrong digest' ? 'x' : body).digest('hex').toUpperCase();
-  if (options.fault !== 'no digest') system.setBodyDigest(new definitions.Digest().setType(definitions.DigestType.MD5).setChecksum(checksum));
+  const checksum = createHash('md5')
+    .update(options.fault === 'wrong digest' ? 'x' : body)
+    .digest('hex')
+    .toUpperCase();
+  if (options.fault !== 'no digest')
+    system.setBodyDigest(new definitions.Digest().setType(definitions.DigestType.MD5).setChecksum(checksum));
   const message = new Message().setTopic(new Resource().setName(options.topic)).setBody(body).setSystemProperties(system);
   for (const [name, value] of Object.entries(options.properties ?? {})) message.getUserPropertiesMap().set(name, value);
   return message;
@@ -160,7 +174,9 @@ export function wireMessage(options: {
 
 /** Ends a long poll with these messages. */
 export function deliver(poll: Poll, messages: readonly definition.Message[]): void {
-  poll.write(new serviceMessages.ReceiveMessageResponse().setStatus(new Status().setCode(messages.length > 0 ? Code.OK : Code.MESSAGE_NOT_FOUND)));
+  poll.write(
+    new serviceMessages.ReceiveMessageResponse().setStatus(new Status().setCode(messages.length > 0 ? Code.OK : Code.MESSAGE_NOT_FOUND)),
+  );
   for (const message of messages) poll.write(new serviceMessages.ReceiveMessageResponse().setMessage(message));
   poll.end();
 }
@@ -173,8 +189,13 @@ export function reconnectCommand(): service.TelemetryCommand {
 /** What a proxy answers to settings: the same, with its own retry policy and limits. */
 export function replyToSettings(command: service.TelemetryCommand): service.TelemetryCommand {
   const settings = command.getSettings() ?? new Settings();
-  settings.setBackoffPolicy(new definitions.RetryPolicy().setMaxAttempts(3).setExponentialBackoff(new definitions.ExponentialBackoff().setMultiplier(1)));
-  settings.getPublishing()?.setMaxBodySize(4 * 1024 * 1024).setValidateMessageType(true);
+  settings.setBackoffPolicy(
+    new definitions.RetryPolicy().setMaxAttempts(3).setExponentialBackoff(new definitions.ExponentialBackoff().setMultiplier(1)),
+  );
+  settings
+    .getPublishing()
+    ?.setMaxBodySize(4 * 1024 * 1024)
+    .setValidateMessageType(true);
   return new serviceMessages.TelemetryCommand().setSettings(settings).setStatus(new Status().setCode(Code.OK));
 }
 

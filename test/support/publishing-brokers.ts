@@ -9,7 +9,10 @@ export interface BrokerTraffic {
 }
 
 /** A broker that notes what passes, and drops the END of every message that `drops` names, as a lost packet would: the sender sees success. */
-export function watchedBroker(broker: TransactionalBroker, drops: (message: OutgoingMessage) => boolean = () => false): TransactionalBroker & BrokerTraffic {
+export function watchedBroker(
+  broker: TransactionalBroker,
+  drops: (message: OutgoingMessage) => boolean = () => false,
+): TransactionalBroker & BrokerTraffic {
   const traffic: BrokerTraffic = { halves: [], ends: [] };
   const watch = (message: OutgoingMessage, half: SentHalfMessage): SentHalfMessage => ({
     messageId: half.messageId,

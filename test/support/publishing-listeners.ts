@@ -1,6 +1,12 @@
 import { type PlaceOrder, chargePayment, placeOrder } from '../../listeners/index.ts';
 import { OrderEntity } from '../../schema/index.ts';
-import { type AnyMessageListener, type TransactionListener, defineMessageListener, defineTransactionListener, rowExists } from '../../src/index.ts';
+import {
+  type AnyMessageListener,
+  type TransactionListener,
+  defineMessageListener,
+  defineTransactionListener,
+  rowExists,
+} from '../../src/index.ts';
 
 /** The customer whose orders make `execute` throw after the row is written. */
 export const THROWING_CUSTOMER = 'throws';
@@ -8,7 +14,10 @@ export const THROWING_CUSTOMER = 'throws';
 type Execute = TransactionListener<PlaceOrder>['execute'];
 
 /** The worked example on a topic and a group of its own. Imports nothing of vitest: child processes use it too. */
-export function shopListeners(topic: string, group: string): { placeOrder: TransactionListener<PlaceOrder>; chargePayment: AnyMessageListener } {
+export function shopListeners(
+  topic: string,
+  group: string,
+): { placeOrder: TransactionListener<PlaceOrder>; chargePayment: AnyMessageListener } {
   return {
     placeOrder: placeOrderOn(topic),
     chargePayment: defineMessageListener({ ...chargePayment, topic, group }),

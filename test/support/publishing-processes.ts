@@ -43,7 +43,9 @@ export function startProcess<Report>(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = new Promise<ProcessEnd<Report>>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ how: signal ?? code ?? -1, reports, stdout, stderr, tookMs: performance.now() - startedAt }));
+    child.once('close', (code, signal) =>
+      resolve({ how: signal ?? code ?? -1, reports, stdout, stderr, tookMs: performance.now() - startedAt }),
+    );
   });
   return {
     pid: child.pid ?? 0,

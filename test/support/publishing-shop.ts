@@ -1,7 +1,15 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS, ExternalCallEntity, Migration20260101000000Orders, OrderEntity } from '../../schema/index.ts';
 import { type MockBank, startMockBank } from '../../src/cli/mock-bank/mock-bank.ts';
-import { type Consumer, TransactionalPublisher, type TransactionalPublisherOptions, createGateway, mysqlTransactionDatabase, rocketmq, startWorker } from '../../src/index.ts';
+import {
+  type Consumer,
+  TransactionalPublisher,
+  type TransactionalPublisherOptions,
+  createGateway,
+  mysqlTransactionDatabase,
+  rocketmq,
+  startWorker,
+} from '../../src/index.ts';
 import { mysqlExternalCallStore } from '../../src/store/mysql-external-call-store.ts';
 import { openOrm } from '../../src/store/open-orm.ts';
 import type { Worker } from '../../src/worker/worker.ts';
@@ -45,7 +53,12 @@ export async function openShop(name: string, stack: ShopStack = useStack()): Pro
     const bank = resources.adopt(await startMockBank(), (started) => started.close());
     const listeners = shopListeners(topic, group);
     const open = async ({ url = database.url, poolSize = 10 } = {}): Promise<MikroORM> => {
-      const orm = await openOrm({ url, entities: [...ENGINE_ENTITIES, OrderEntity], migrations: [...ENGINE_MIGRATIONS, Migration20260101000000Orders], poolSize });
+      const orm = await openOrm({
+        url,
+        entities: [...ENGINE_ENTITIES, OrderEntity],
+        migrations: [...ENGINE_MIGRATIONS, Migration20260101000000Orders],
+        poolSize,
+      });
       return resources.adopt(orm, (opened) => opened.close(true));
     };
     const orm = await open();
@@ -91,7 +104,10 @@ export async function openShop(name: string, stack: ShopStack = useStack()): Pro
       orderIds: async () => (await orm.em.fork().find(OrderEntity, {}, { fields: ['id'], orderBy: { id: 'asc' } })).map(({ id }) => id),
       async isPaid(orderId) {
         const em = orm.em.fork();
-        const [order, call] = await Promise.all([em.findOne(OrderEntity, { id: orderId }), em.findOne(ExternalCallEntity, { idempotencyKey: orderId })]);
+        const [order, call] = await Promise.all([
+          em.findOne(OrderEntity, { id: orderId }),
+          em.findOne(ExternalCallEntity, { idempotencyKey: orderId }),
+        ]);
         return order?.status === 'PAID' && call?.status === 'SUCCESS';
       },
       use: (resource) => resources.use(resource),

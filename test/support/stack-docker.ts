@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { createServer } from 'node:net';
 import { GenericContainer, ImageName, Wait, getContainerRuntimeClient } from 'testcontainers';
 import { runAfterOurDeath } from '../../src/cli/stack/lifeline.ts';
 import { ensureDatabase } from '../../src/cli/stack/mysql-probe.ts';
@@ -176,13 +176,21 @@ export async function startDockerStackForTests(options: DockerTestStackOptions =
 
 /**
  * The address under which published ports are reached. On a machine that has /.dockerenv testcontainers take the gateway of
- * Docker's network, as is right inside a container; when that gateway is an interface of ours, this is Docker's own machine.
+ * Docker's network, as is right inside a container; when that gateway is an address of ours, this is Docker's own machine.
  */
 async function whereDockerPublishes(): Promise<{ hostIp: string; isLocal: boolean }> {
   const { host, hostIps } = (await getContainerRuntimeClient()).info.containerRuntime;
   const address = hostIps.find(({ family }) => family === 4)?.address ?? host;
-  const ours = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map((own) => own.address));
-  return ours.includes(address) ? { hostIp: '127.0.0.1', isLocal: true } : { hostIp: address, isLocal: false };
+  return (await isOurs(address)) ? { hostIp: '127.0.0.1', isLocal: true } : { hostIp: address, isLocal: false };
+}
+
+/** Only our own addresses can be listened on. The list of interfaces leaves out a bridge that no container is on yet. */
+function isOurs(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host: address, port: 0 }, () => server.close(() => resolve(true)));
+  });
 }
 
 /** Publishes on loopback when Docker runs on this machine; by itself testcontainers publish to the whole network. */

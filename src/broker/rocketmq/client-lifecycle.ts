@@ -41,7 +41,10 @@ export async function startClient(client: Client, options: ResolvedRocketmqOptio
       () => new Error(`not ready within ${options.startTimeoutMs} ms`),
     );
   } catch (error) {
-    throw new BrokerError(`RocketMQ client did not start on ${options.endpoints}: ${describeFailure(error)}`, { cause: error, retryable: true });
+    throw new BrokerError(`RocketMQ client did not start on ${options.endpoints}: ${describeFailure(error)}`, {
+      cause: error,
+      retryable: true,
+    });
   } finally {
     clearInterval(nudge);
   }

@@ -28,6 +28,9 @@ export async function forwardToDeadLetterQueue(channels: RpcChannels, bad: Undec
     StatusChecker.check(response.getStatus()?.toObject());
     logger.error({ topic, group, messageId, error: reason }, 'message cannot be decoded; moved to the dead-letter queue');
   } catch (error) {
-    logger.error({ topic, group, messageId, error: reason, moveError: error }, 'message cannot be decoded and was not moved; it will be delivered again');
+    logger.error(
+      { topic, group, messageId, error: reason, moveError: error },
+      'message cannot be decoded and was not moved; it will be delivered again',
+    );
   }
 }

@@ -34,7 +34,10 @@ export async function requireTopic(
         throw new ConfigurationError(`topic "${topic}" does not exist on ${options.endpoints}: create it first`, { cause: error });
       }
       if (isRefusal(error)) {
-        throw new BrokerError(`${options.endpoints} refused to route topic "${topic}": ${describeFailure(error)}`, { cause: error, retryable: false });
+        throw new BrokerError(`${options.endpoints} refused to route topic "${topic}": ${describeFailure(error)}`, {
+          cause: error,
+          retryable: false,
+        });
       }
       if (Date.now() + 200 >= deadline) {
         throw new BrokerError(
@@ -47,7 +50,12 @@ export async function requireTopic(
   }
 }
 
-function requireType(topic: string, type: keyof typeof MessageType, response: service.QueryRouteResponse, options: ResolvedRocketmqOptions): void {
+function requireType(
+  topic: string,
+  type: keyof typeof MessageType,
+  response: service.QueryRouteResponse,
+  options: ResolvedRocketmqOptions,
+): void {
   const accepted = new Set<number>(response.getMessageQueuesList().flatMap((queue) => queue.getAcceptMessageTypesList()));
   if (accepted.has(MessageType[type])) return;
   const names = Object.entries(MessageType).flatMap(([name, value]) => (accepted.has(value as number) ? [name] : []));

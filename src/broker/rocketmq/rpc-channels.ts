@@ -1,7 +1,14 @@
 import type { ClientReadableStream, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { Logger } from '../../shared/logger.ts';
 import { CHANNEL_OPTIONS, channelCredentials } from './channel-options.ts';
-import { Code, type Endpoints, MessagingServiceClient, type MessagingServiceClientType, type RpcClientManager, type service } from './client-package.ts';
+import {
+  Code,
+  type Endpoints,
+  MessagingServiceClient,
+  type MessagingServiceClientType,
+  type RpcClientManager,
+  type service,
+} from './client-package.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { LastingTelemetryStream } from './lasting-telemetry-stream.ts';
 
@@ -90,9 +97,13 @@ export class RpcChannels {
     // An abort that came first fires no event any more.
     const isAborted = (): boolean => signal?.aborted === true;
     if (isAborted()) return [];
-    const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(request, this.#served.metadata(), {
-      deadline: Date.now() + duration,
-    });
+    const call: ClientReadableStream<service.ReceiveMessageResponse> = this.#client(endpoints).receiveMessage(
+      request,
+      this.#served.metadata(),
+      {
+        deadline: Date.now() + duration,
+      },
+    );
     const cancel = (): void => call.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     this.#polls.set(call, endpoints.facade);
@@ -147,12 +158,18 @@ export class RpcChannels {
   async #unary(name: UnaryName, endpoints: Endpoints, request: unknown, duration: number): Promise<unknown> {
     const client = this.#client(endpoints);
     return new Promise((resolve, reject) => {
-      const call = (client[name] as Unary).call(client, request, this.#served.metadata(), { deadline: Date.now() + duration }, (error, response) => {
-        this.#unaries.delete(call);
-        if (error) return reject(error);
-        this.#watch.answered(endpoints.facade);
-        resolve(response);
-      });
+      const call = (client[name] as Unary).call(
+        client,
+        request,
+        this.#served.metadata(),
+        { deadline: Date.now() + duration },
+        (error, response) => {
+          this.#unaries.delete(call);
+          if (error) return reject(error);
+          this.#watch.answered(endpoints.facade);
+          resolve(response);
+        },
+      );
       this.#unaries.add(call);
     });
   }

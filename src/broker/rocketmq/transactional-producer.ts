@@ -6,7 +6,15 @@ import { CheckBackAnswers } from './check-back-answers.ts';
 import { internals } from './client-internals.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
 import { clientOptions } from './client-options.ts';
-import { type Endpoints, Producer, PublishingMessage, SendMessageRequest, SendReceipt, TransactionResolution, TransactionSource } from './client-package.ts';
+import {
+  type Endpoints,
+  Producer,
+  PublishingMessage,
+  SendMessageRequest,
+  SendReceipt,
+  TransactionResolution,
+  TransactionSource,
+} from './client-package.ts';
 import { InFlight } from './in-flight.ts';
 import { uniqueMessageId } from './message-id.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
@@ -49,7 +57,13 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
   readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
-  constructor(producer: Producer, channels: RpcChannels, options: ResolvedRocketmqOptions, topics: readonly string[], checkBack: CheckBack) {
+  constructor(
+    producer: Producer,
+    channels: RpcChannels,
+    options: ResolvedRocketmqOptions,
+    topics: readonly string[],
+    checkBack: CheckBack,
+  ) {
     this.#producer = producer;
     this.#channels = channels;
     this.#options = options;
@@ -75,7 +89,9 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     }
     // The client would add it to its topics first and ask afterwards; and nobody could answer its check-backs.
     if (!this.#topics.has(message.topic)) {
-      throw new HalfMessageError(`${what} was not sent: the producer was started for ${[...this.#topics].join(', ')}`, { retryable: false });
+      throw new HalfMessageError(`${what} was not sent: the producer was started for ${[...this.#topics].join(', ')}`, {
+        retryable: false,
+      });
     }
     try {
       return await this.#inFlight.track(this.#send(message));

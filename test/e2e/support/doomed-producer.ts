@@ -29,6 +29,11 @@ const placeOrder = placeOrderOn(topic, (execute) => async (em, order, context) =
 });
 
 const orm = await openOrm({ url: mysqlUrl, entities: [OrderEntity], migrations: [Migration20260101000000Orders] });
-const publisher = await TransactionalPublisher.start({ owner: 'shop', broker: rocketmq({ endpoints }), database: mysqlTransactionDatabase(orm), listeners: [placeOrder] });
+const publisher = await TransactionalPublisher.start({
+  owner: 'shop',
+  broker: rocketmq({ endpoints }),
+  database: mysqlTransactionDatabase(orm),
+  listeners: [placeOrder],
+});
 await publisher.publish(placeOrder, anOrder(orderId), { correlationId: orderId });
 throw new Error(`it survived ${doom}`);

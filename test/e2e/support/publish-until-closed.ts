@@ -6,7 +6,12 @@ import { anOrder, shopListeners } from '../../support/publishing-listeners.ts';
 
 /** A line on standard output. */
 export type TrafficReport =
-  | { readonly kind: 'resolved' | 'rejected'; readonly orderId: string; readonly code: string; /** Whether close() had been called by then. */ readonly closing: boolean }
+  | {
+      readonly kind: 'resolved' | 'rejected';
+      readonly orderId: string;
+      readonly code: string;
+      /** Whether close() had been called by then. */ readonly closing: boolean;
+    }
   | { readonly kind: 'closed'; readonly inFlight: number };
 
 const report = (line: TrafficReport): void => void writeSync(1, `${JSON.stringify(line)}\n`);

@@ -31,7 +31,12 @@ try {
   const started =
     as === 'consumer'
       ? await broker.startConsumer({ topic: topics[0]!, group: 'nobody' })
-      : await TransactionalPublisher.start({ owner: 'shop', broker, database: mysqlTransactionDatabase(orm), listeners: topics.map((topic) => placeOrderOn(topic)) });
+      : await TransactionalPublisher.start({
+          owner: 'shop',
+          broker,
+          database: mysqlTransactionDatabase(orm),
+          listeners: topics.map((topic) => placeOrderOn(topic)),
+        });
   report({ name: 'started', code: '', message: '' });
   await started.close();
 } catch (error) {

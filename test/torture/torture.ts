@@ -1,0 +1,186 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from '../../schema/index.ts';
+import { type NativeStack, startNativeStack } from '../../src/cli/stack/native-stack.ts';
+import { openOrm } from '../../src/store/open-orm.ts';
+import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
+import { GRACE_MS, type Verdict, judge } from './judge.ts';
+import { GROUP, Ledger } from './ledger.ts';
+import { Nemesis, type Restarts } from './nemesis.ts';
+import { Producers } from './producers.ts';
+import { TOPICS } from './torture-listeners.ts';
+import { Migration20260101009000Torture, TortureOrderEntity } from './torture-tables.ts';
+import { UNSAFE_VARIANTS, workloadOf } from './unsafe/unsafe-variants.ts';
+
+export interface TortureOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly orders: number;
+  /** The unsafe variant the producers are built with. */
+  readonly unsafe: string | undefined;
+  /** The unsafe variant whose orders are published; the same as `unsafe`, or alone for a control. */
+  readonly workload: string | undefined;
+  readonly isSteady: boolean;
+  readonly hasNemesis: boolean;
+  /** Producer processes. */
+  readonly producers: number;
+  readonly signal: AbortSignal;
+  readonly onNews: (line: string) => void;
+}
+
+export interface TortureResult extends Verdict {
+  readonly orders: number;
+  readonly restarts: Restarts;
+  readonly rejections: Readonly<Record<string, number>>;
+  readonly isDrained: boolean;
+}
+
+/** A check-back comes at least this often while the broker holds a half that nobody has decided. */
+const QUIET_MS = 5_000;
+const STEADY_TRANSACTION_TIMEOUT_MS = 6_000;
+/** How long the backlog may take to drain once nothing fails any more. */
+const DRAIN_DEADLINE_MS = 150_000;
+const STATUS_EVERY_MS = 3_000;
+
+/** One run on a stack of its own. Whatever happens, nothing of it is left running. */
+export async function torture(options: TortureOptions): Promise<TortureResult> {
+  const { seed, signal, onNews } = options;
+  await using resources = new AsyncDisposableStack();
+  const { dataDir, remove } = temporaryDataDir('checkback-torture-');
+  resources.defer(remove);
+  mkdirSync(join(dataDir, 'log'), { recursive: true });
+
+  onNews('starting broker and database');
+  const stack = await startNativeStack({
+    cacheDir: resolve(import.meta.dirname, '../../.cache'),
+    dataDir,
+    profile: 'test',
+    topics: Object.values(TOPICS).map((name) => ({ name, type: 'TRANSACTION' as const })),
+    groups: [{ name: GROUP, retryMaxTimes: 1_000 }],
+    transactionTimeOutMs: options.isSteady ? STEADY_TRANSACTION_TIMEOUT_MS : undefined,
+    signal,
+  });
+  resources.defer(() => stack.close());
+  await migrate(stack);
+  const ledger = resources.adopt(await Ledger.open(stack.endpoints, stack.mysqlUrl), (opened) => opened.close());
+  const variant = UNSAFE_VARIANTS.get(options.workload ?? '');
+  const producers = new Producers({
+    count: options.producers,
+    bystanders: variant?.bystanders ?? (options.hasNemesis ? 1 : 0),
+    orders: options.orders,
+    paceMs: options.seconds * 1_000,
+    folder: dataDir,
+    settings: {
+      endpoints: stack.endpoints,
+      mysqlUrl: stack.mysqlUrl,
+      seed,
+      concurrency: 16,
+      unsafe: options.unsafe,
+      workload: options.workload,
+      isSteady: options.isSteady,
+    },
+  });
+  resources.defer(() => producers.close(3_000));
+  producers.start();
+  await until(() => producers.isAllReady, 60_000, signal, 'the producers to be ready');
+
+  const nemesis = new Nemesis({ seed, stack, producers, ledger, onNews });
+  const conclude = async (isFinal: boolean): Promise<Verdict> => {
+    // First what was said and seen, then the database: a row that comes in between excuses nobody.
+    const words = producers.words;
+    const deliveries = [...ledger.deliveries];
+    const outcomes = new Map(producers.outcomes);
+    const { rows, effects, updates } = await ledger.readDatabase();
+    const expected = producers.expectedUpdates(rows, workloadOf(options));
+    const { crashes } = producers;
+    return judge({
+      outcomes,
+      rows,
+      deliveries,
+      words,
+      effects,
+      updates: { ...updates, expected },
+      crashes,
+      isFinal,
+      isSteady: options.isSteady,
+    });
+  };
+  const status = setInterval(() => onNews(describe(producers, ledger, nemesis.restarts, options.orders)), STATUS_EVERY_MS);
+  resources.defer(() => clearInterval(status));
+
+  producers.giveOrders();
+  const endsAt = Date.now() + options.seconds * 1_000;
+  let verdict: Verdict | undefined;
+  if (options.hasNemesis) nemesis.start();
+  const isOver = (): boolean => Date.now() >= endsAt;
+  if (options.workload === undefined) {
+    await Promise.race([until(isOver, Infinity, signal, 'the end'), nemesis.failed]);
+    onNews('nemesis off; bringing everything up again');
+    await nemesis.stop();
+    await until(() => producers.isFinished, DRAIN_DEADLINE_MS, signal, 'all orders to be finished');
+  } else {
+    verdict = await firstViolation(conclude, () => isOver() && producers.isFinished, signal);
+  }
+
+  let isDrained = false;
+  if (verdict === undefined) {
+    onNews('all orders are finished; waiting until nothing is undelivered and nothing is asked any more');
+    const quietMs = options.isSteady ? STEADY_TRANSACTION_TIMEOUT_MS + QUIET_MS : QUIET_MS;
+    const drainStartedAt = Date.now();
+    while (!isDrained && Date.now() < drainStartedAt + DRAIN_DEADLINE_MS) {
+      await sleep(1_000, undefined, { signal });
+      verdict = await conclude(true);
+      const undelivered = verdict.lost + (verdict.violations.some(({ invariant }) => invariant.startsWith('I3')) ? 1 : 0);
+      isDrained = undelivered === 0 && Math.min(producers.quietMs, Date.now() - drainStartedAt) >= quietMs;
+      // Once the broker was told ROLLBACK nothing more will come, and there is nothing to wait for.
+      if (!isDrained && Math.min(producers.quietMs, Date.now() - drainStartedAt) >= quietMs + 4 * GRACE_MS && verdict.violations.length > 0)
+        break;
+    }
+    await producers.close(30_000);
+    verdict = await conclude(true);
+  }
+  return { ...verdict, orders: options.orders, restarts: nemesis.restarts, rejections: producers.rejections, isDrained };
+}
+
+async function migrate(stack: NativeStack): Promise<void> {
+  const orm = await openOrm({
+    url: stack.mysqlUrl,
+    entities: [...ENGINE_ENTITIES, TortureOrderEntity],
+    migrations: [...ENGINE_MIGRATIONS, Migration20260101009000Torture],
+  });
+  await orm.migrator.up();
+  await orm.close(true);
+}
+
+/** Judges every second; the first violation that needs no further proof ends the run, or `undefined` when the time is over. */
+async function firstViolation(
+  conclude: (isFinal: boolean) => Promise<Verdict>,
+  isOver: () => boolean,
+  signal: AbortSignal,
+): Promise<Verdict | undefined> {
+  while (!isOver()) {
+    await sleep(1_000, undefined, { signal });
+    const verdict = await conclude(false);
+    // A false answer alone is no loss yet; it is about to be one.
+    if (verdict.violations.some(({ invariant }) => invariant !== 'same answer for ever')) return verdict;
+  }
+  return undefined;
+}
+
+async function until(isDone: () => boolean, timeoutMs: number, signal: AbortSignal, what: string): Promise<void> {
+  const endsAt = Date.now() + timeoutMs;
+  while (!isDone()) {
+    if (Date.now() > endsAt) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await sleep(100, undefined, { signal });
+  }
+}
+
+function describe(producers: Producers, ledger: Ledger, restarts: Restarts, orders: number): string {
+  const { finished, running, checks } = producers.progress;
+  const { broker, database, producers: killed, freezes, sessions } = restarts;
+  return (
+    `${finished} of ${orders} orders finished, ${running} under way · ${ledger.deliveries.length} deliveries · ${checks} checks · ` +
+    `restarts: broker ${broker}, database ${database}, producers ${killed}; ${freezes} freezes, ${sessions} sessions killed`
+  );
+}
