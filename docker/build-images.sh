@@ -42,9 +42,10 @@ debian_mirror() {
   apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1
 }
 
-# A Debian of suite $1 as the image checkback/debian:$1.
+# A Debian of suite $1 as the image checkback/debian:$1, unless it is there.
 make_base() {
   local suite=$1 folder=$scratch/$1
+  if [ -z "$rebuild" ] && docker image inspect "checkback/debian:$suite" >/dev/null 2>&1; then return; fi
   mkdir "$folder"
   # It checks the signature of the release file, and no date.
   step "debootstrap $suite" "debootstrap-$suite" debootstrap --variant=minbase "$suite" "$folder" "$mirror"
@@ -91,7 +92,7 @@ make_rocketmq() {
   step "RocketMQ $rocketmq_version from Maven" maven mvn -B -f "$context/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
     -DincludeScope=runtime "-DoutputDirectory=$context/lib" &
   local maven=$!
-  docker image inspect checkback/debian:bookworm >/dev/null 2>&1 || make_base bookworm
+  make_base bookworm
   wait "$maven" || fail 'RocketMQ could not be fetched with Maven'
   build rocketmq "checkback/rocketmq:$rocketmq_version" bookworm "$context"
   rm -rf "$context"
@@ -99,7 +100,6 @@ make_rocketmq() {
 
 make_mysql() {
   local version
-  # Sid moves on: an old base would have libraries the new server does not fit.
   make_base sid
   build mysql checkback/mysql:building sid "$here/mysql"
   version=$(docker run --rm --network none --entrypoint mysqld checkback/mysql:building --no-defaults --version | sed -n 's/.*Ver \([0-9.]*\).*/\1/p')

@@ -18,7 +18,7 @@ if [ -z "$password" ] && [ -z "${MYSQL_ALLOW_EMPTY_PASSWORD:-}" ]; then
 fi
 
 # In single quotes, inside a file with one statement a line.
-quoted() { printf %s "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g" -e "s/^/'/" -e "s/\$/'/"; }
+quoted() { printf "'%s'" "$(printf %s "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g")"; }
 
 umask 077
 init=$(mktemp)

@@ -8,7 +8,7 @@ import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
 const [scenario, endpoints = '', topic = 'orders', group = 'g'] = process.argv.slice(2);
 const lines: string[] = [];
 const logger = pino({ level: 'debug', hooks: { logMethod: (args) => void lines.push(String(args[1])) } });
-const broker = rocketmq({ endpoints, logger, requestTimeoutMs: 1_000, startTimeoutMs: 3_000 });
+const broker = rocketmq({ endpoints, logger, requestTimeoutMs: 1_000, startTimeoutMs: scenario === 'failed-start' ? 1_500 : 10_000 });
 const startProducer = (checkBack: () => Promise<'UNKNOWN'> = async () => 'UNKNOWN') =>
   broker.startTransactionalProducer({ topics: [topic], checkBack });
 const message = { topic, tag: 't', keys: [], properties: {}, body: Buffer.from('{}') };

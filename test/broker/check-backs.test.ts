@@ -7,7 +7,7 @@ import type { CheckBack, Resolution } from '../../src/broker/transactional-produ
 import { silentLogger } from '../../src/shared/logger.ts';
 import { bareProducer, guard } from '../support/broker-bare-client.ts';
 import { startFakeProxy, wireMessage } from '../support/broker-fake-proxy.ts';
-import { startProducer, TOPIC } from './harness.ts';
+import { eventually, startProducer, TOPIC } from './harness.ts';
 
 const { TransactionResolution, TransactionSource } = definitions;
 
@@ -29,7 +29,7 @@ describe('check-backs', () => {
     const checkBack = vi.fn<CheckBack>(async () => resolution);
     later(await startProducer(proxy.endpoints, { checkBack }));
     proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'tx-1', __transactionId__: 'T' }, round: '3' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
     const [end] = proxy.requests<service.EndTransactionRequest>('endTransaction');
     expect(end!.toObject()).toMatchObject({ transactionId: 'T', resolution: code, source: TransactionSource.SOURCE_SERVER_CHECK });
     expect(checkBack.mock.calls[0]![0]).toMatchObject({ topic: TOPIC, round: 3, properties: { 'checkback-tx': 'tx-1' } });
@@ -41,7 +41,7 @@ describe('check-backs', () => {
     cleanups.push(guard(bare));
     await bare.startup();
     proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
     expect(proxy.requests<service.EndTransactionRequest>('endTransaction')[0]!.getResolution()).toBe(0);
     await bare.shutdown();
 
@@ -50,7 +50,7 @@ describe('check-backs', () => {
     const checkBack = (async () => answers.shift()) as CheckBack;
     later(await startProducer(proxy.endpoints, { checkBack, logger: { ...silentLogger, warn } }));
     for (const transactionId of ['T1', 'T2', 'T3']) proxy.checkBack({ topic: TOPIC, transactionId });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(2));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(2));
     expect(proxy.requests<service.EndTransactionRequest>('endTransaction')[1]!.getTransactionId()).toBe('T3');
     expect(warn.mock.calls.map(([fields]) => (fields as { error: Error }).error.message)).toEqual([
       'a check-back answers COMMIT, ROLLBACK or UNKNOWN, not undefined',
@@ -77,10 +77,10 @@ describe('check-backs', () => {
       proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'one' } });
     // Another container's half under the same broker id is another question.
     proxy.checkBack({ topic: TOPIC, transactionId: 'T', properties: { 'checkback-tx': 'two' } });
-    await vi.waitFor(() => expect(bareCheck).toHaveBeenCalledTimes(4));
-    await vi.waitFor(() => expect(checkBack).toHaveBeenCalledTimes(2));
+    await eventually(() => expect(bareCheck).toHaveBeenCalledTimes(4));
+    await eventually(() => expect(checkBack).toHaveBeenCalledTimes(2));
     gate.resolve();
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(4 + 2));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(4 + 2));
   });
 
   it('are not answered once the producer is closing, and their signal aborts', async () => {
@@ -119,12 +119,12 @@ describe('CheckBackAnswers', () => {
     const gates: (() => void)[] = [];
     const { answers, end } = answersOf(() => new Promise((resolve) => gates.push(() => resolve('COMMIT'))));
     const all = ['T1', 'T2', 'T3', 'T4'].map((id) => answers.answer(question(id), end));
-    await vi.waitFor(() => expect(gates).toHaveLength(2));
+    await eventually(() => expect(gates).toHaveLength(2));
     gates[0]!();
     await all[0];
-    await vi.waitFor(() => expect(gates).toHaveLength(3));
+    await eventually(() => expect(gates).toHaveLength(3));
     gates[1]!();
-    await vi.waitFor(() => expect(gates).toHaveLength(4));
+    await eventually(() => expect(gates).toHaveLength(4));
     for (const open of gates) open();
     await Promise.all(all);
     expect(end).toHaveBeenCalledTimes(4);

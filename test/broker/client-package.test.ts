@@ -1,7 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as index from 'rocketmq-client-nodejs';
+import { PushSubscriptionSettings } from 'rocketmq-client-nodejs/dist/consumer/PushSubscriptionSettings.js';
+import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { describe, expect, it, vi } from 'vitest';
 import { clientLogger } from '../../src/broker/rocketmq/client-logger.ts';
 import { TransactionResolution } from '../../src/broker/rocketmq/client-package.ts';
@@ -15,6 +17,26 @@ describe('client package', () => {
   it('keeps the resolutions to itself, where the adapter finds them', () => {
     expect('TransactionResolution' in index).toBe(false);
     expect(TransactionResolution).toMatchObject({ COMMIT: 1, ROLLBACK: 2 });
+  });
+});
+
+describe('PushConsumer of the bare client', () => {
+  it('does not understand the retry policy a broker sends by default, so that a failed message comes again at once; nothing of ours uses it', () => {
+    const settings = new PushSubscriptionSettings(
+      '',
+      'client',
+      definitions.ClientType.PUSH_CONSUMER,
+      new index.Endpoints('a:1'),
+      'g',
+      1_000,
+      new Map(),
+    );
+    const policy = new definitions.RetryPolicy().setMaxAttempts(17).setCustomizedBackoff(new definitions.CustomizedBackoff());
+    settings.sync(new definitions.Settings().setSubscription(new definitions.Subscription()).setBackoffPolicy(policy));
+    expect(settings.getRetryPolicy()).toBeUndefined();
+
+    const folder = join(import.meta.dirname, '../../src/broker/rocketmq');
+    for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file), 'utf8'), file).not.toContain('PushConsumer');
   });
 });
 

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bareConsumer, bareInternals, bareProducer, guard } from '../support/broker-bare-client.ts';
 import { deliver, startFakeProxy, wireMessage } from '../support/broker-fake-proxy.ts';
 import { startRelay } from '../support/broker-relay.ts';
-import { adapter, outgoing, startProducer, TOPIC } from './harness.ts';
+import { adapter, eventually, outgoing, startProducer, TOPIC } from './harness.ts';
 
 const require = createRequire(import.meta.url);
 const pem = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'tls', name));
@@ -55,7 +55,7 @@ describe('connection to the proxy', () => {
     for (let refresh = 1; refresh <= 5; refresh += 1) {
       const before = proxy.requests('queryRoute').length;
       vi.advanceTimersByTime(30_000);
-      await vi.waitFor(() => expect(proxy.requests('queryRoute').length).toBeGreaterThan(before));
+      await eventually(() => expect(proxy.requests('queryRoute').length).toBeGreaterThan(before));
       await (await producer.sendHalf(outgoing())).end('COMMIT');
     }
     expect(relay.connectionsOpened).toBe(1);
@@ -77,12 +77,12 @@ describe('connection to the proxy', () => {
     ourRelay.cutSilently();
     for (let missed = 1; missed <= 2; missed += 1) {
       vi.advanceTimersByTime(10_000);
-      await vi.waitFor(() => expect(warn).toHaveBeenCalledTimes(missed), { timeout: 5_000 });
+      await eventually(() => expect(warn).toHaveBeenCalledTimes(missed));
     }
-    await vi.waitFor(() => expect(ourRelay.connectionsOpened).toBe(2), { timeout: 5_000 });
-    await vi.waitFor(() => expect(proxy.streamsOpened).toBe(3));
+    await eventually(() => expect(ourRelay.connectionsOpened).toBe(2));
+    await eventually(() => expect(proxy.streamsOpened).toBe(3));
     proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
     expect(bareRelay.connectionsOpened).toBe(1);
   });
 

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { type CheckBack, type TransactionalProducer } from '../../src/broker/transactional-producer.ts';
 import type { OutgoingMessage } from '../../src/broker/message.ts';
 import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
@@ -12,6 +13,9 @@ export const outgoing = (topic = TOPIC): OutgoingMessage => ({
   properties: { 'checkback-tx': 'tx-1' },
   body: Buffer.from('{}'),
 });
+
+/** Waits for a state of the fake proxy; generous, because the machine may be busy. */
+export const eventually = <T>(attempt: () => T | Promise<T>): Promise<T> => vi.waitFor(attempt, { timeout: 15_000, interval: 20 });
 
 /** Our adapter with short deadlines. */
 export function adapter(endpoints: string, options: Partial<RocketmqOptions> = {}) {

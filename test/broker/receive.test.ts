@@ -1,11 +1,11 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import type * as definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import type * as service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import type { Consumer } from '../../src/broker/consumer.ts';
 import { bareConsumer, guard } from '../support/broker-bare-client.ts';
 import { deliver, type FakeProxy, startFakeProxy, wireMessage } from '../support/broker-fake-proxy.ts';
-import { adapter, TOPIC } from './harness.ts';
+import { adapter, eventually, TOPIC } from './harness.ts';
 
 const { Code } = definitions;
 const good = (messageId: string) => wireMessage({ topic: TOPIC, messageId });
@@ -24,25 +24,27 @@ describe('receiving', () => {
   };
   const polls = (proxy: FakeProxy): number => proxy.requests('receiveMessage').length;
 
-  it.each(['broken gzip', 'no digest', 'wrong digest'] as const)(
-    'sets a message with %s aside; the others of its batch arrive',
-    async (fault) => {
-      const { proxy, consumer } = await open();
-      proxy.script.receive = (poll) => deliver(poll, [good('m1'), wireMessage({ topic: TOPIC, messageId: 'bad', fault }), good('m3')]);
-      const bare = bareConsumer(proxy.endpoints, TOPIC);
-      cleanups.push(guard(bare));
-      await bare.startup();
-      const outcome = await bare.receive(3, 10_000).then(
-        (views) => views.map((view) => (view.corrupted ? 'corrupted' : 'delivered')),
-        () => 'rejected',
-      );
-      expect(outcome).toEqual(bareOutcome);
+  it.each([
+    ['broken gzip', 'rejected'],
+    ['no digest', 'rejected'],
+    // Delivered by the bare client, with a flag that is easily overlooked.
+    ['wrong digest', ['delivered', 'corrupted', 'delivered']],
+  ] as const)('sets a message with %s aside; the others of its batch arrive', async (fault, bareOutcome) => {
+    const { proxy, consumer } = await open();
+    proxy.script.receive = (poll) => deliver(poll, [good('m1'), wireMessage({ topic: TOPIC, messageId: 'bad', fault }), good('m3')]);
+    const bare = bareConsumer(proxy.endpoints, TOPIC);
+    cleanups.push(guard(bare));
+    await bare.startup();
+    const outcome = await bare.receive(3, 10_000).then(
+      (views) => views.map((view) => (view.corrupted ? 'corrupted' : 'delivered')),
+      () => 'rejected',
+    );
+    expect(outcome).toEqual(bareOutcome);
 
-      expect((await consumer.receive(3, 10_000)).map(({ message }) => message.messageId)).toEqual(['m1', 'm3']);
-      const forwarded = () => proxy.requests<service.ForwardMessageToDeadLetterQueueRequest>('forwardMessageToDeadLetterQueue');
-      await vi.waitFor(() => expect(forwarded().map((request) => request.getReceiptHandle())).toEqual(['receipt of bad']));
-    },
-  );
+    expect((await consumer.receive(3, 10_000)).map(({ message }) => message.messageId)).toEqual(['m1', 'm3']);
+    const forwarded = () => proxy.requests<service.ForwardMessageToDeadLetterQueueRequest>('forwardMessageToDeadLetterQueue');
+    await eventually(() => expect(forwarded().map((request) => request.getReceiptHandle())).toEqual(['receipt of bad']));
+  });
 
   it('ends at once when it is aborted, and the long poll with it', async () => {
     const { proxy, consumer } = await open();
@@ -50,12 +52,21 @@ describe('receiving', () => {
     proxy.script.receive = (poll) => poll.on('cancelled', () => cancelled.resolve());
     const abort = new AbortController();
     const receiving = consumer.receive(1, 10_000, abort.signal);
-    await vi.waitFor(() => expect(polls(proxy)).toBe(1));
+    await eventually(() => expect(polls(proxy)).toBe(1));
     abort.abort(new Error('enough'));
     await expect(receiving).rejects.toThrow('enough');
     await cancelled.promise;
     await expect(consumer.receive(1, 10_000, abort.signal)).rejects.toThrow('enough');
     expect(polls(proxy)).toBe(1);
+  });
+
+  it('asks for nothing when it is aborted before the request is on its way', async () => {
+    const { proxy, consumer } = await open();
+    const abort = new AbortController();
+    const receiving = consumer.receive(1, 10_000, abort.signal);
+    abort.abort(new Error('enough'));
+    await expect(receiving).rejects.toThrow('enough');
+    expect(polls(proxy)).toBe(0);
   });
 
   it('hands back what had arrived when it was aborted', async () => {
@@ -67,12 +78,12 @@ describe('receiving', () => {
     proxy.script.receive = (poll) => deliver({ write: poll.write.bind(poll), end() {} } as never, [good('m1')]);
     const receiving = consumer.receive(2, 10_000, abort.signal);
     receiving.catch(() => {});
-    await vi.waitFor(() => expect(polls(proxy)).toBe(2));
+    await eventually(() => expect(polls(proxy)).toBe(2));
     // Its answer comes behind that message on the same connection.
     await earlier!.ack();
     abort.abort(new Error('enough'));
     await expect(receiving).rejects.toThrow('enough');
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(
         proxy
           .requests<service.ChangeInvisibleDurationRequest>('changeInvisibleDuration')
@@ -85,7 +96,7 @@ describe('receiving', () => {
     const { proxy, consumer } = await open();
     const receiving = consumer.receive(1, 10_000);
     const ended = receiving.catch((error: unknown) => error);
-    await vi.waitFor(() => expect(polls(proxy)).toBe(1));
+    await eventually(() => expect(polls(proxy)).toBe(1));
     await consumer.close(5_000);
     expect(await ended).toMatchObject({ name: 'ClosedError' });
     await expect(consumer.receive(1, 10_000)).rejects.toMatchObject({ name: 'ClosedError' });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 
 export interface ChildResult {
   /** `null` when it had to be killed. */
@@ -11,7 +11,7 @@ export interface ChildResult {
 
 /** Runs one scenario of bare-client.child.ts in a process of its own. */
 export function runBareChild(scenario: string, endpoints: string, env?: NodeJS.ProcessEnv): Promise<ChildResult> {
-  return runChild('bare-client.child.ts', [scenario, endpoints], env);
+  return runChild(fileURLToPath(import.meta.resolve('./bare-client.child.ts')), [scenario, endpoints], env);
 }
 
 /** Runs one scenario of adapter.child.ts in a process of its own; it must end by itself. */
@@ -20,14 +20,14 @@ export function runAdapterChild(
   endpoints: string,
   { topic = 'orders', group = 'g', env }: { topic?: string; group?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<ChildResult> {
-  return runChild('adapter.child.ts', [scenario, endpoints, topic, group], env);
+  return runChild(fileURLToPath(import.meta.resolve('./adapter.child.ts')), [scenario, endpoints, topic, group], env);
 }
 
 async function runChild(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ChildResult> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
+  const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
-    timeout: 20_000,
+    timeout: 40_000,
     killSignal: 'SIGKILL',
   });
   const exit = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));

@@ -1,10 +1,10 @@
 import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigurationError, HalfMessageError } from '../../src/errors.ts';
 import { bareProducer, guard } from '../support/broker-bare-client.ts';
 import { replyToSettings, startFakeProxy, type FakeProxy } from '../support/broker-fake-proxy.ts';
 import { startRelay } from '../support/broker-relay.ts';
-import { outgoing, startProducer, TOPIC } from './harness.ts';
+import { eventually, outgoing, startProducer, TOPIC } from './harness.ts';
 import { runAdapterChild } from './run-child.ts';
 
 const PENDING = Symbol('pending');
@@ -37,21 +37,26 @@ describe('starting and closing', () => {
 
   it('starts although the settings reply came before anybody waited for it; the bare client waits for the next, five minutes', async () => {
     const proxy = later(await startFakeProxy());
-    const answered = Promise.withResolvers<void>();
-    let hasAnswered = false;
+    let replied = Promise.withResolvers<void>();
+    let passes = 0;
     proxy.script.telemetry = (stream, command) => {
       stream.write(replyToSettings(command));
-      hasAnswered = true;
       // On the same connection behind the reply.
-      setImmediate(() => setImmediate(answered.resolve));
+      setImmediate(() => setImmediate(replied.resolve));
     };
+    // The client has sent its settings for the first topic by now, and waits for their reply only when it has this route too.
     proxy.script.route = async (topic) => {
-      if (topic === 'second' && !hasAnswered) await answered.promise;
+      if (topic === 'second') {
+        if (passes > 0) passes -= 1;
+        else await replied.promise;
+      }
       return [proxy.endpoints];
     };
     const bare = bareStartup(proxy, ['first', 'second']);
-    await answered.promise;
-    hasAnswered = false;
+    await replied.promise;
+    replied = Promise.withResolvers();
+    // Our own look at the topic comes before any settings.
+    passes = 1;
     later(await startProducer(proxy.endpoints, { topics: ['first', 'second'] }));
     expect(await stateOf(bare)).toBe(PENDING);
   });
@@ -69,10 +74,10 @@ describe('starting and closing', () => {
   it('has one deadline for all topics together', async () => {
     const proxy = later(await startFakeProxy({ script: { answer: () => 'hang' } }));
     const startedAt = performance.now();
-    await expect(startProducer(proxy.endpoints, { topics: ['a', 'b', 'c'], startTimeoutMs: 1_500 })).rejects.toThrow(
-      /no answer .* within 1500 ms/,
-    );
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    await expect(
+      startProducer(proxy.endpoints, { topics: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], startTimeoutMs: 1_500 }),
+    ).rejects.toThrow(/no answer .* within 1500 ms/);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   it('is refused at once, and not retried, when the proxy refuses', async () => {
@@ -102,7 +107,7 @@ describe('starting and closing', () => {
     const startedAt = performance.now();
     await producer.close(300);
     expect(await rejected).toBeInstanceOf(HalfMessageError);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   it('waits for sends under way before it closes; the bare client says goodbye in the middle of them', async () => {
@@ -111,7 +116,7 @@ describe('starting and closing', () => {
     const gate = Promise.withResolvers<void>();
     proxy.script.receipt = () => gate.promise;
     const sending = producer.sendHalf(outgoing());
-    await vi.waitFor(() => expect(proxy.requests('sendMessage')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('sendMessage')).toHaveLength(1));
     const closing = producer.close(5_000);
 
     const bare = bareProducer(proxy.endpoints, [TOPIC]);
@@ -119,7 +124,7 @@ describe('starting and closing', () => {
     await bare.startup();
     const bareSending = bare.send({ topic: TOPIC, body: Buffer.from('{}') }, bare.beginTransaction());
     bareSending.catch(() => {});
-    await vi.waitFor(() => expect(proxy.requests('sendMessage')).toHaveLength(2));
+    await eventually(() => expect(proxy.requests('sendMessage')).toHaveLength(2));
     await bare.shutdown();
     // Only the bare client's: ours came to close() first.
     expect(proxy.requests('notifyClientTermination')).toHaveLength(1);
@@ -140,7 +145,7 @@ describe('starting and closing', () => {
   });
 });
 
-describe('a process that uses the adapter', () => {
+describe('a process that uses the adapter', { timeout: 120_000 }, () => {
   const ends = { code: 0, stderr: '' };
 
   it('ends by itself after close(), with nothing left alive', async () => {
@@ -155,7 +160,13 @@ describe('a process that uses the adapter', () => {
     await proxy.close();
   });
 
-  it('ends by itself after a start that failed in either phase', async () => {
+  it('ends by itself after a start that failed, whatever it was waiting for', async () => {
+    // Routes fail once ours is known: the client sleeps between its attempts.
+    const failing = await startFakeProxy();
+    failing.script.answer = (method) =>
+      method === 'queryRoute' && failing.requests('queryRoute').length > 1 ? definitions.Code.INTERNAL_SERVER_ERROR : definitions.Code.OK;
+    expect(await runAdapterChild('failed-start', failing.endpoints)).toMatchObject({ ...ends, stdout: 'BrokerError\n[]\n' });
+    await failing.close();
     const silent = await startFakeProxy({ script: { telemetry: () => {} } });
     expect(await runAdapterChild('failed-start', silent.endpoints)).toMatchObject({ ...ends, stdout: 'BrokerError\n[]\n' });
     await silent.close();
@@ -167,7 +178,7 @@ describe('a process that uses the adapter', () => {
     const relay = await startRelay(proxy.endpoints);
     proxy.script.route = () => [relay.endpoints];
     const child = runAdapterChild('proxy-gone', relay.endpoints);
-    await vi.waitFor(() => expect(proxy.settingsReceived).toBeGreaterThan(0), { timeout: 10_000 });
+    await eventually(() => expect(proxy.settingsReceived).toBeGreaterThan(0));
     await proxy.close();
     expect(await child).toMatchObject({ ...ends, stdout: 'ready\n[]\n' });
     await relay.close();

@@ -4,7 +4,7 @@ import serviceMessages from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/ser
 import { bareProducer, guard } from '../support/broker-bare-client.ts';
 import { type FakeProxy, type TelemetryStream, reconnectCommand, replyToSettings, startFakeProxy } from '../support/broker-fake-proxy.ts';
 import { runAdapterChild, runBareChild } from './run-child.ts';
-import { startProducer, TOPIC } from './harness.ts';
+import { eventually, startProducer, TOPIC } from './harness.ts';
 
 const status = { INTERNAL: 13 };
 const clientId = (stream: TelemetryStream): unknown => stream.metadata.get('x-mq-client-id')[0];
@@ -45,14 +45,14 @@ describe('telemetry stream', () => {
     await bare.startup();
     const producer = await startProducer(proxy.endpoints, { checkBack: async () => 'COMMIT' });
     fail(proxy);
-    await vi.waitFor(() => expect(proxy.streams.size).toBe(0));
+    await eventually(() => expect(proxy.streams.size).toBe(0));
     await bare.shutdown();
     await producer.close();
     // Both had planned to come back within the same second.
-    await vi.waitFor(() => expect(proxy.streams.size).toBe(1), { timeout: 5_000 });
+    await eventually(() => expect(proxy.streams.size).toBe(1));
     expect([...proxy.streams].map(clientId)).toEqual([bare.clientId]);
     proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
   });
 
   it('is opened again with its settings after every failure, and check-backs are answered on the new one', async () => {
@@ -62,9 +62,9 @@ describe('telemetry stream', () => {
     for (let cut = 1; cut <= 3; cut += 1) {
       const before = proxy.settingsReceived;
       fail(proxy);
-      await vi.waitFor(() => expect(proxy.settingsReceived).toBeGreaterThan(before), { timeout: 5_000 });
+      await eventually(() => expect(proxy.settingsReceived).toBeGreaterThan(before));
       proxy.checkBack({ topic: TOPIC, transactionId: `T${cut}` });
-      await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(cut));
+      await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(cut));
     }
   });
 
@@ -76,7 +76,7 @@ describe('telemetry stream', () => {
     const settings = new definitions.Settings().setPublishing(new definitions.Publishing()).setBackoffPolicy(customized);
     for (const stream of proxy.streams) stream.write(new serviceMessages.TelemetryCommand().setSettings(settings));
     proxy.checkBack({ topic: TOPIC, transactionId: 'T' });
-    await vi.waitFor(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('endTransaction')).toHaveLength(1));
   });
 
   it('is let go when no topic is routed to its address any more; the bare client knocks there for ever', async () => {
@@ -93,11 +93,11 @@ describe('telemetry stream', () => {
     expect(left.streams.size).toBe(2);
     home.script.route = () => [home.endpoints];
     vi.advanceTimersByTime(30_000);
-    await vi.waitFor(() => expect(home.streams.size).toBe(2));
+    await eventually(() => expect(home.streams.size).toBe(2));
     const opened = left.streamsOpened;
     fail(left);
-    await vi.waitFor(() => expect(info).toHaveBeenCalledWith({ address: left.endpoints }, expect.stringContaining('let go')));
-    await vi.waitFor(() => expect(left.streamsOpened).toBe(opened + 1), { timeout: 5_000 });
+    await eventually(() => expect(info).toHaveBeenCalledWith({ address: left.endpoints }, expect.stringContaining('let go')));
+    await eventually(() => expect(left.streamsOpened).toBe(opened + 1));
     expect([...left.streams].map(clientId)).toEqual([bare.clientId]);
   });
 
@@ -110,7 +110,7 @@ describe('telemetry stream', () => {
     cleanups.push(guard(bare));
     await bare.startup();
     vi.advanceTimersByTime(10_000);
-    await vi.waitFor(() => expect(proxy.requests('heartbeat')).toHaveLength(1));
+    await eventually(() => expect(proxy.requests('heartbeat')).toHaveLength(1));
     await bare.shutdown();
     expect(proxy.settingsReceived).toBe(1);
 
@@ -118,6 +118,6 @@ describe('telemetry stream', () => {
     cleanups.push(() => producer.close());
     expect(proxy.settingsReceived).toBe(2);
     vi.advanceTimersByTime(10_000);
-    await vi.waitFor(() => expect(proxy.settingsReceived).toBe(3));
+    await eventually(() => expect(proxy.settingsReceived).toBe(3));
   });
 });

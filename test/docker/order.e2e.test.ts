@@ -13,7 +13,10 @@ const PATIENCE = { timeout: 60_000, interval: 250 };
 /** Small on purpose: the whole road once, on whatever stack this run has. .ci/run takes it through testcontainers. */
 describe('An order on this stack', () => {
   it.runIf(useStack().kind === 'docker')('has a real MySQL, 8.4 or newer, for a database', async () => {
-    const [row] = (await queryMysql(useStack().mysqlUrl, 'SELECT VERSION() version, @@version_comment comment')) as { version: string; comment: string }[];
+    const [row] = (await queryMysql(useStack().mysqlUrl, 'SELECT VERSION() version, @@version_comment comment')) as {
+      version: string;
+      comment: string;
+    }[];
     expect(`${row?.version} ${row?.comment}`).not.toMatch(/mariadb/i);
     expect(Number.parseFloat(row?.version ?? '0')).toBeGreaterThanOrEqual(8.4);
   });

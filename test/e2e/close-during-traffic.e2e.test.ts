@@ -3,7 +3,7 @@ import { ExternalCallEntity, OrderEntity } from '../../schema/index.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { startProcess } from '../support/publishing-processes.ts';
 import { openShop } from '../support/publishing-shop.ts';
-import type { TrafficReport } from './support/publish-until-closed.ts';
+import type { Traffic, TrafficReport } from './support/publish-until-closed.ts';
 
 const CONFIG = 'test/e2e/support/shop.config.ts';
 const PATIENCE = { timeout: 60_000, interval: 200 };
@@ -11,7 +11,9 @@ const PATIENCE = { timeout: 60_000, interval: 200 };
 describe('close() during traffic', () => {
   it('lets a publisher finish its orders in flight, refuses new ones, and the process ends by itself', async () => {
     await using shop = await openShop('closing');
-    await using producer = startProcess<TrafficReport>('test/e2e/support/publish-until-closed.ts', [CONFIG, '60'], { env: shop.env });
+    const LOOPS = 16;
+    const traffic: Traffic = { endpoints: shop.endpoints, mysqlUrl: shop.database.url, topic: shop.topic, loops: LOOPS, closeAfter: 60 };
+    await using producer = startProcess<TrafficReport>('test/e2e/support/publish-until-closed.ts', [JSON.stringify(traffic)]);
     const { how, reports, stderr } = await producer.ended;
     expect({ how, stderr }).toEqual({ how: 0, stderr: '' });
 
@@ -19,7 +21,7 @@ describe('close() during traffic', () => {
     const taken = orders.filter(({ kind }) => kind === 'resolved').map(({ orderId }) => orderId);
     const refused = orders.filter(({ kind }) => kind === 'rejected');
     expect(reports.at(-1)).toMatchObject({ kind: 'closed' });
-    expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 16 }, () => 'CB_CLOSED'));
+    expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: LOOPS }, () => 'CB_CLOSED'));
     const closed = reports.find((report) => report.kind === 'closed')!;
     expect(closed.inFlight).toBeGreaterThan(0);
     expect(orders.filter(({ kind, closing }) => kind === 'resolved' && closing)).toHaveLength(closed.inFlight);

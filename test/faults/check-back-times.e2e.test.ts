@@ -16,7 +16,7 @@ import { watchedBroker } from '../support/publishing-brokers.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { type Shop, openShop } from '../support/publishing-shop.ts';
 import { type Deliveries, collectDeliveries, deliverSentinel, outcomeOf } from './support/deliveries.ts';
-import { MARKER_FIRST, STRATEGIES, type Strategy, orderListener } from './support/strategies.ts';
+import { STRATEGIES, type Strategy, orderListener } from './support/strategies.ts';
 
 const PATIENCE = { timeout: 40_000, interval: 50 };
 
@@ -158,6 +158,5 @@ describe('Both answers to a question asked twice at once', () => {
   it('are the same, in every test of this file', () => {
     expect(broker.asked.length).toBeGreaterThan(STRATEGIES.length);
     expect(broker.asked.filter(({ answers }) => answers[0] !== answers[1])).toEqual([]);
-    expect(MARKER_FIRST.lookup.kind).toBe('transactionMarker');
   });
 });

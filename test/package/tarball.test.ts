@@ -162,7 +162,7 @@ async function errorsOf(folder: string, files: Readonly<Record<string, string>>,
   for (const [name, text] of Object.entries({ ...files, 'tsconfig.json': JSON.stringify({ compilerOptions }) }))
     writeFileSync(join(consumer, folder, name), text);
   const { stdout } = await inConsumer(join(root, 'node_modules/.bin/tsc'), '--pretty', 'false', '-p', folder).catch(
-    (error: { stdout?: string }) => ({ stdout: error.stdout ?? String(error) }),
+    (error: Error & { stdout?: string }) => ({ stdout: error.stdout ?? `Error: ${error.message}` }),
   );
   return stdout.split('\n').filter((line) => /error|Error/.test(line));
 }

@@ -17,6 +17,9 @@ import type { WorkerLimits } from '../../src/worker/worker-options.ts';
 import { shopListeners } from './publishing-listeners.ts';
 import { type TestDatabase, type TestStack, createDatabase, createGroup, createTopic, useStack } from './stack.ts';
 
+/** What a start, a request and a wait for a connection may take where the test is not about it: the machine may be busy. */
+export const PATIENT_MS = 30_000;
+
 /** Where a shop is opened: the shared stack, or a private one. */
 export type ShopStack = Pick<TestStack, 'endpoints' | 'mysqlUrl' | 'admin'>;
 
@@ -32,7 +35,7 @@ export interface Shop extends AsyncDisposable, ReturnType<typeof shopListeners> 
   /** What a child process needs to run test/e2e/support/shop.config.ts. */
   readonly env: Readonly<Record<string, string | undefined>>;
   openOrm(options?: { url?: string; poolSize?: number }): Promise<MikroORM>;
-  /** On a pool of its own unless `database` is given. */
+  /** On a pool of its own unless `database` is given; patient, unless `options` say otherwise. */
   startPublisher(options?: Partial<TransactionalPublisherOptions> & { poolSize?: number }): Promise<TransactionalPublisher>;
   startWorker(limits?: Partial<WorkerLimits>): Promise<Worker>;
   /** A bare consumer of the shop's topic in its group. */
@@ -64,7 +67,10 @@ export async function openShop(name: string, stack: ShopStack = useStack()): Pro
     const orm = await open();
     await orm.migrator.up();
     const startConsumer = async (): Promise<Consumer> =>
-      resources.adopt(await rocketmq({ endpoints }).startConsumer({ topic, group, longPollMs: 5_000 }), (consumer) => consumer.close());
+      resources.adopt(
+        await rocketmq({ endpoints, requestTimeoutMs: PATIENT_MS }).startConsumer({ topic, group, longPollMs: 5_000 }),
+        (consumer) => consumer.close(),
+      );
     return {
       ...listeners,
       topic,
@@ -85,7 +91,8 @@ export async function openShop(name: string, stack: ShopStack = useStack()): Pro
       async startPublisher({ poolSize, ...options } = {}) {
         const publisher = await TransactionalPublisher.start({
           owner: 'shop',
-          broker: rocketmq({ endpoints }),
+          broker: rocketmq({ endpoints, requestTimeoutMs: PATIENT_MS }),
+          connectionTimeoutMs: PATIENT_MS,
           database: options.database ?? mysqlTransactionDatabase(await open(poolSize === undefined ? {} : { poolSize })),
           listeners: [listeners.placeOrder],
           ...options,

@@ -44,7 +44,10 @@ export async function whyNoDockerForTests(timeoutMs = 5000): Promise<string | un
 }
 
 /** Makes the images available, pulling what is not here. Rejects with one sentence that says which image and what to do. */
-export async function ensureDockerImages(images: DockerTestImages = {}, onProgress?: (line: string) => void): Promise<{ rocketmq: string; mysql: string }> {
+export async function ensureDockerImages(
+  images: DockerTestImages = {},
+  onProgress?: (line: string) => void,
+): Promise<{ rocketmq: string; mysql: string }> {
   const names = { rocketmq: images.rocketmq || OFFICIAL.rocketmq, mysql: images.mysql || OFFICIAL.mysql };
   const { image } = await getContainerRuntimeClient();
   await Promise.all(
@@ -103,11 +106,29 @@ export async function startDockerStackForTests(options: DockerTestStackOptions =
     .withExposedPorts(9876, { container: ports.grpc, host: ports.grpc }, { container: ports.broker, host: ports.broker })
     .withWaitStrategy(Wait.forLogMessage(/Name Server boot success/));
   const broker = container('broker', images.rocketmq)
-    .withCommand(['sh', 'mqbroker', '--enable-proxy', '-n', '127.0.0.1:9876', '-c', '/checkback/broker.conf', '-pc', '/checkback/rmq-proxy.json'])
+    .withCommand([
+      'sh',
+      'mqbroker',
+      '--enable-proxy',
+      '-n',
+      '127.0.0.1:9876',
+      '-c',
+      '/checkback/broker.conf',
+      '-pc',
+      '/checkback/rmq-proxy.json',
+    ])
     // Over the official image's options: 8 GB of heap, touched at start.
-    .withEnvironment({ JAVA_OPT_EXT: '-Xms256m -Xmx512m -Xmn128m -XX:MaxDirectMemorySize=256m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1' })
+    .withEnvironment({
+      JAVA_OPT_EXT: '-Xms256m -Xmx512m -Xmn128m -XX:MaxDirectMemorySize=256m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1',
+    })
     .withCopyContentToContainer([
-      { content: formatProperties({ ...brokerSettings({ profile, transactionTimeOutMs: options.transactionTimeOutMs }, ports, '0.0.0.0'), brokerIP1: hostIp }), target: '/checkback/broker.conf' },
+      {
+        content: formatProperties({
+          ...brokerSettings({ profile, transactionTimeOutMs: options.transactionTimeOutMs }, ports, '0.0.0.0'),
+          brokerIP1: hostIp,
+        }),
+        target: '/checkback/broker.conf',
+      },
       { content: JSON.stringify(proxySettings(profile, ports)), target: '/checkback/rmq-proxy.json' },
     ])
     .withWaitStrategy(Wait.forLogMessage(/rocketmq-proxy startup successfully/));
@@ -204,7 +225,8 @@ class PublishedContainer extends GenericContainer {
 
   protected override async beforeContainerCreated(): Promise<void> {
     if (!this.#isLocal) return;
-    for (const bindings of Object.values(this.hostConfig.PortBindings ?? {}) as { HostIp?: string }[][]) {
+    const published: Record<string, { HostIp?: string }[]> = this.hostConfig.PortBindings ?? {};
+    for (const bindings of Object.values(published)) {
       for (const binding of bindings) binding.HostIp = '127.0.0.1';
     }
   }

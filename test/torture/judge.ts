@@ -94,7 +94,7 @@ const ROLLED_BACK = new Set(['CB_LOCAL_TRANSACTION', 'CB_HALF_MESSAGE', 'CB_DATA
 const IN_DOUBT = 'CB_TRANSACTION_IN_DOUBT';
 
 /** A message whose broker was told ROLLBACK this long ago does not come any more. */
-export const GRACE_MS = 4_000;
+export const GRACE_MS = 2_500;
 
 const messageKey = (transactionId: string, tag: string): string => `${transactionId} ${tag}`;
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Pool, type ResultSetHeader, type RowDataPacket, createPool } from 'mysql2/promise';
 import { type Consumer, type Delivery, rocketmq } from '../../src/index.ts';
 import { MESSAGE_PROPERTY } from '../../src/broker/message.ts';
+import { waitUntil } from '../../src/cli/stack/wait-until.ts';
 import type { CommittedRow, DeliveredMessage, Evidence } from './judge.ts';
 import { TOPICS, type Tag } from './torture-listeners.ts';
 import { orderIdOf } from './workload.ts';
@@ -16,6 +17,7 @@ const INVISIBLE_MS = 10_000;
  */
 export class Ledger {
   readonly deliveries: DeliveredMessage[] = [];
+  #lastAt = Date.now();
   readonly #pool: Pool;
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[] = [];
@@ -28,10 +30,17 @@ export class Ledger {
     const ledger = new Ledger(mysqlUrl);
     const broker = rocketmq({ endpoints, startTimeoutMs: 60_000 });
     for (const topic of Object.values(TOPICS)) {
-      const consumer = await broker.startConsumer({ topic, group: GROUP, longPollMs: 5_000 });
+      // The proxy remembers for a moment that somebody asked for the topic before it was there.
+      const start = (): Promise<Consumer> => broker.startConsumer({ topic, group: GROUP, longPollMs: 5_000 });
+      const consumer = await waitUntil(start, { what: `a consumer of ${topic}`, timeoutMs: 60_000, intervalMs: 500 });
       ledger.#loops.push(ledger.#consume(consumer));
     }
     return ledger;
+  }
+
+  /** Milliseconds since something was last delivered. */
+  get quietMs(): number {
+    return Date.now() - this.#lastAt;
   }
 
   async #consume(consumer: Consumer): Promise<void> {
@@ -40,6 +49,7 @@ export class Ledger {
       try {
         const batch = await consumer.receive(BATCH, INVISIBLE_MS, signal);
         const messages = batch.map((delivery) => ({ delivery, message: deliveredMessage(delivery) }));
+        if (batch.length > 0) this.#lastAt = Date.now();
         this.deliveries.push(...messages.map(({ message }) => message));
         if (batch.length > 0) await this.#act(messages.map(({ message }) => message));
         await Promise.allSettled(batch.map((delivery) => delivery.ack()));

@@ -27,7 +27,10 @@ export interface NemesisOptions {
 export class Nemesis {
   readonly restarts: Restarts = { broker: 0, database: 0, producers: 0, freezes: 0, sessions: 0 };
   readonly #options: NemesisOptions;
+  /** No further strike. */
   readonly #stop = new AbortController();
+  /** Nothing is brought up again either. */
+  readonly #halt = new AbortController();
   #courses: Promise<void>[] = [];
 
   constructor(options: NemesisOptions) {
@@ -50,6 +53,13 @@ export class Nemesis {
     this.#options.producers.heal();
   }
 
+  /** At once, whatever is down; for a run that is given up. Never rejects. Idempotent. */
+  async halt(): Promise<void> {
+    this.#stop.abort();
+    this.#halt.abort(new Error('the nemesis was halted'));
+    await Promise.allSettled(this.#courses);
+  }
+
   /** Rejects as soon as something could not be brought up again. */
   get failed(): Promise<never> {
     return new Promise((_, reject) => {
@@ -66,13 +76,17 @@ export class Nemesis {
     }
   }
 
+  async #wait(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#halt.signal }).catch(() => {});
+  }
+
   async #restartServer(name: 'broker' | 'database', random: Random): Promise<void> {
     const server = this.#options.stack[name];
     this.#options.onNews(`kill -9 ${name}`);
     server.kill('SIGKILL');
     await server.waitForExit();
-    await sleep(between(random, [0, 3_000]));
-    await server.start();
+    await this.#wait(between(random, [0, 3_000]));
+    await server.start(this.#halt.signal);
     this.restarts[name] += 1;
     this.#options.onNews(`${name} is up again`);
   }
@@ -92,7 +106,7 @@ export class Nemesis {
     );
     if (how === 'freeze') {
       producers.freeze(index, true);
-      await sleep(freezeMs);
+      await this.#wait(freezeMs);
       producers.freeze(index, false);
       this.restarts.freezes += 1;
       return;

@@ -3,7 +3,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ENGINE_ENTITIES } from '../../schema/index.ts';
 import { MESSAGE_PROPERTY } from '../../src/broker/message.ts';
-import { CheckbackError, ConfigurationError, TransactionalPublisher, mysqlTransactionDatabase, rocketmq } from '../../src/index.ts';
+import {
+  CheckbackError,
+  ConfigurationError,
+  type OutgoingMessage,
+  TransactionalPublisher,
+  mysqlTransactionDatabase,
+  rocketmq,
+} from '../../src/index.ts';
 import { openOrm } from '../../src/store/open-orm.ts';
 import { faultyBroker, faultyDatabase } from './faults.ts';
 import { between, randomFrom } from './random.ts';
@@ -38,6 +45,8 @@ const listeners = tortureListeners(
 );
 const random = randomFrom('producer', seed, settings.name);
 
+const givesUpAt = Date.now() + 120_000;
+
 async function start(): Promise<TransactionalPublisher> {
   for (;;) {
     try {
@@ -48,15 +57,14 @@ async function start(): Promise<TransactionalPublisher> {
       });
       try {
         const faulty = faultyDatabase(mysqlTransactionDatabase(orm), (transactionId) => commitFaults.get(transactionId));
-        const real = rocketmq({ endpoints: settings.endpoints });
-        const broker = variant?.broker?.(real, settings.owner) ?? real;
+        // Faults and reports are next to the wire, outside of what a variant changes.
+        const planFor = ({ properties }: OutgoingMessage): OrderPlan =>
+          planOf(workload, seed, numberOf(orderIdOf(properties[MESSAGE_PROPERTY.correlationId] ?? '')));
+        const wire = faultyBroker(rocketmq({ endpoints: settings.endpoints }), planFor, report);
+        const broker = variant?.broker?.(wire, settings.owner) ?? wire;
         const publisher = await TransactionalPublisher.start({
           owner: settings.owner,
-          broker: faultyBroker(
-            broker,
-            ({ properties }) => planOf(workload, seed, numberOf(orderIdOf(properties[MESSAGE_PROPERTY.correlationId] ?? ''))),
-            report,
-          ),
+          broker,
           database: variant?.database?.(faulty, orm) ?? faulty,
           listeners: [...listeners.values()],
           transactionTimeoutMs: 8_000,
@@ -68,9 +76,10 @@ async function start(): Promise<TransactionalPublisher> {
         throw error;
       }
     } catch (error) {
-      if (error instanceof ConfigurationError) throw error;
+      // Tables and topics may not be there yet.
+      if (error instanceof ConfigurationError && Date.now() > givesUpAt) throw error;
       report({ kind: 'waiting', message: (error as Error).message });
-      await sleep(300);
+      await sleep(500);
     }
   }
 }

@@ -52,8 +52,17 @@ export function tortureListeners(
           onTransaction(transactionId, plan);
           if (plan.executeDelayMs > 0) await sleep(plan.executeDelayMs, undefined, { signal });
           if (plan.fails === 'declines') return 'ROLLBACK';
-          em.create(TortureOrderEntity, { id: orderId, attemptId, transactionId, messages, amount });
-          await em.flush();
+          if (plan.isNative) {
+            const values = [orderId, attemptId, transactionId, messages, amount];
+            await executeIn(
+              em,
+              'insert into torture_order (id, attempt_id, transaction_id, messages, amount) values (?, ?, ?, ?, ?)',
+              values,
+            );
+          } else {
+            em.create(TortureOrderEntity, { id: orderId, attemptId, transactionId, messages, amount });
+            await em.flush();
+          }
           if (evidence === 'marker')
             await executeIn(em, 'update torture_stock set sold = sold + 1 where id = ?', [numberOf(orderId) % STOCK_ROWS]);
           if (plan.fails === 'throws') throw new Error(`${attemptId} fails after its rows are written`);

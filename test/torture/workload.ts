@@ -71,6 +71,8 @@ export interface OrderPlan {
   readonly halfAckDelayMs: number;
   readonly losesHalfAck: boolean;
   readonly commitFault: 'lostAnswer' | 'killedBefore' | undefined;
+  /** Written by an INSERT of its own, behind the entity manager's back. */
+  readonly isNative: boolean;
 }
 
 /** The same for the same seed and number, whichever process asks. */
@@ -88,6 +90,7 @@ export function planOf(workload: Workload, seed: number, number: number): OrderP
     halfAckDelayMs: delay(workload.lateHalfAck, workload.lateHalfAckMs),
     losesHalfAck: hit(workload.lostHalfAck),
     commitFault: hit(workload.lostCommitAnswer) ? 'lostAnswer' : hit(workload.killedBeforeCommit) ? 'killedBefore' : undefined,
+    isNative: hit(0.3),
   };
 }
 

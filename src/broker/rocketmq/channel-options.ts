@@ -12,7 +12,7 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   // Without these a broker that was away for ten minutes is found again only two minutes after its return.
   'grpc.initial_reconnect_backoff_ms': 250,
   'grpc.max_reconnect_backoff_ms': 2_000,
-  // A new channel must be a new connection: the shared pool would hand out the dead one it replaces.
+  // A new channel must be a new connection: the shared pool hands out the dead one as long as another client holds it.
   'grpc.use_local_subchannel_pool': 1,
   // A broker is never behind the web proxy of `http_proxy`, and 127.0.0.1 even less.
   'grpc.enable_http_proxy': 0,

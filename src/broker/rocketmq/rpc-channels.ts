@@ -12,29 +12,22 @@ import {
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { LastingTelemetryStream } from './lasting-telemetry-stream.ts';
 
-type UnaryName = Exclude<keyof RpcClientManager, 'close' | 'telemetry' | 'receiveMessage' | 'pullMessage'>;
+/** What a producer or a SimpleConsumer asks with one request and one answer. */
+const UNARY_NAMES = [
+  'queryRoute',
+  'sendMessage',
+  'endTransaction',
+  'ackMessage',
+  'changeInvisibleDuration',
+  'forwardMessageToDeadLetterQueue',
+  'notifyClientTermination',
+] as const;
 type Unary = (
   request: unknown,
   metadata: Metadata,
   options: { deadline: number },
   done: (error: ServiceError | null, response: unknown) => void,
 ) => ClientUnaryCall;
-
-const UNARY_NAMES: readonly UnaryName[] = [
-  'queryRoute',
-  'sendMessage',
-  'queryAssignment',
-  'ackMessage',
-  'forwardMessageToDeadLetterQueue',
-  'updateOffset',
-  'getOffset',
-  'queryOffset',
-  'endTransaction',
-  'changeInvisibleDuration',
-  'recallMessage',
-  'syncLiteSubscription',
-  'notifyClientTermination',
-];
 
 /** What the channels need to know of the client they serve. */
 export interface ServedClient {
@@ -155,7 +148,12 @@ export class RpcChannels {
     return client;
   }
 
-  async #unary(name: UnaryName, endpoints: Endpoints, request: unknown, duration: number): Promise<unknown> {
+  async #unary(
+    name: (typeof UNARY_NAMES)[number] | 'heartbeat',
+    endpoints: Endpoints,
+    request: unknown,
+    duration: number,
+  ): Promise<unknown> {
     const client = this.#client(endpoints);
     return new Promise((resolve, reject) => {
       const call = (client[name] as Unary).call(

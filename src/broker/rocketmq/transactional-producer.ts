@@ -3,22 +3,12 @@ import type { OutgoingMessage } from '../message.ts';
 import type { CheckBack, SentHalfMessage, TransactionalProducer } from '../transactional-producer.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
 import { CheckBackAnswers } from './check-back-answers.ts';
-import { internals } from './client-internals.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
 import { clientOptions } from './client-options.ts';
-import {
-  type Endpoints,
-  Producer,
-  PublishingMessage,
-  SendMessageRequest,
-  SendReceipt,
-  TransactionResolution,
-  TransactionSource,
-} from './client-package.ts';
+import { type Endpoints, Producer, TransactionResolution, TransactionSource } from './client-package.ts';
+import { HalfSender } from './half-sender.ts';
 import { InFlight } from './in-flight.ts';
-import { uniqueMessageId } from './message-id.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
-import { QueueRotation } from './queue-rotation.ts';
 import { requireTopic } from './require-topic.ts';
 import type { RpcChannels } from './rpc-channels.ts';
 
@@ -53,7 +43,7 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
   readonly #options: ResolvedRocketmqOptions;
   readonly #topics: ReadonlySet<string>;
   readonly #answers: CheckBackAnswers;
-  readonly #queues = new QueueRotation();
+  readonly #sender: HalfSender;
   readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
@@ -68,6 +58,7 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     this.#channels = channels;
     this.#options = options;
     this.#topics = new Set(topics);
+    this.#sender = new HalfSender(producer, channels, options.requestTimeoutMs);
     this.#answers = new CheckBackAnswers({
       checkBack,
       logger: options.logger,
@@ -100,28 +91,8 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  /** Not by the client's `send()`: its queues are those of the first route it ever saw, and its message ids can collide. */
   async #send(message: OutgoingMessage): Promise<SentHalfMessage> {
-    const queue = this.#queues.take(await internals(this.#producer).getRouteData(message.topic), 'write');
-    const publishing = new PublishingMessage(
-      {
-        topic: message.topic,
-        tag: message.tag,
-        keys: [...message.keys],
-        properties: new Map(Object.entries(message.properties)),
-        body: Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength),
-      },
-      this.#producer.publishingSettings,
-      true,
-    );
-    Object.assign(publishing, { messageId: uniqueMessageId() });
-    const request = new SendMessageRequest();
-    request.addMessages(publishing.toProtobuf('', queue));
-    const { endpoints } = queue.broker;
-    const response = await this.#channels.asClientManager().sendMessage(endpoints, request, this.#options.requestTimeoutMs);
-    const [receipt] = SendReceipt.processResponseInvocation(queue, response);
-    if (receipt === undefined) throw new Error('the broker answered without a receipt');
-    const { messageId, transactionId } = receipt;
+    const { endpoints, messageId, transactionId } = await this.#sender.send(message);
     return {
       messageId,
       end: (resolution) => this.#end(endpoints, message.topic, messageId, transactionId, resolution, 'SOURCE_CLIENT'),

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runAfterOurDeath } from './lifeline.ts';
 import type { NativeStackOptions } from './native-stack.ts';
 import { ensureDatabase } from './mysql-probe.ts';
@@ -13,7 +14,7 @@ import { passProbe } from './rocketmq-native.ts';
 import { brokerSettings, proxySettings } from './rocketmq-profile.ts';
 import { StackError } from './stack-error.ts';
 import type { AdministeredStack } from './stack.ts';
-import { waitUntil } from './wait-until.ts';
+import { messageOf, waitUntil } from './wait-until.ts';
 
 /** Names of images to use instead of the official ones, for example locally built ones. */
 export type DockerImages = { readonly rocketmq?: string | undefined; readonly mysql?: string | undefined };
@@ -28,6 +29,7 @@ export type DockerStackOptions = Omit<NativeStackOptions, 'cacheDir' | 'onProces
 /** Pulling two images takes minutes on a slow line. */
 const UP_TIMEOUT_MS = 15 * 60_000;
 const READY_TIMEOUT_MS = 180_000;
+const WATCH_INTERVAL_MS = 3_000;
 
 /** Why Docker cannot be used, as half a sentence; `undefined` when it can. An answer within 3 s each, or none. */
 export async function whyNoDocker(timeoutMs = 3000): Promise<string | undefined> {
@@ -62,14 +64,27 @@ export async function startDockerStack(options: DockerStackOptions): Promise<Adm
       callOff();
     })());
 
+  const lastWords = (services: readonly string[] = []): Promise<string> =>
+    docker(['compose', '-p', project, 'logs', '--no-color', '--tail', '15', ...services], { timeoutMs: 20_000 }).catch(messageOf);
   const startedAt = performance.now();
+  const failed = new AbortController();
+  const until = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+  const endWatch = watchForEndedServices(project, async (services) => {
+    failed.abort(new StackError(`the container of ${services.join(', ')} ended by itself; its last words:\n${await lastWords(services)}`));
+  });
   const timed = async (part: string, attempt: () => Promise<void>): Promise<void> => {
-    await waitUntil(attempt, {
-      what: `${part} to be usable (docker compose -p ${project} logs)`,
-      timeoutMs: READY_TIMEOUT_MS,
-      intervalMs: 250,
-      signal,
-    });
+    try {
+      await waitUntil(attempt, {
+        what: `${part} in its container to be usable`,
+        timeoutMs: READY_TIMEOUT_MS,
+        intervalMs: 250,
+        signal: until,
+      });
+    } catch (error) {
+      // Now, because `down` takes the logs away.
+      if (!until.aborted) throw new StackError(`${messageOf(error)}\n${await lastWords()}`, { cause: error });
+      throw error;
+    }
     onProgress?.(`${part} is usable after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   };
   try {
@@ -81,8 +96,24 @@ export async function startDockerStack(options: DockerStackOptions): Promise<Adm
   } catch (error) {
     await close().catch(() => undefined);
     throw error;
+  } finally {
+    endWatch();
   }
   return { kind: 'docker', endpoints, mysqlUrl, namesrvAddress, admin, close };
+}
+
+/** Looks every few seconds whether a service of the project has ended, and tells which, once. Gives the way to end it. */
+function watchForEndedServices(project: string, tell: (services: string[]) => Promise<void>): () => void {
+  const stop = new AbortController();
+  void (async () => {
+    for (;;) {
+      await sleep(WATCH_INTERVAL_MS, undefined, { signal: stop.signal });
+      const list = ['compose', '-p', project, 'ps', '--all', '--status', 'exited', '--format', '{{.Service}}'];
+      const ended = (await docker(list, { timeoutMs: 20_000 }).catch(() => '')).split('\n').filter((line) => /^[a-z]+$/.test(line));
+      if (ended.length > 0 && !stop.signal.aborted) return tell(ended);
+    }
+  })().catch(() => undefined);
+  return () => stop.abort();
 }
 
 /** Writes the configuration with this stack's ports and profile, and the file compose takes its variables from. Gives the latter's path. */
@@ -117,8 +148,8 @@ type DockerRun = {
   readonly onLine?: ((line: string) => void) | undefined;
 };
 
-/** Runs the Docker client. Its own process group: Ctrl-C must not reach it while we are the ones who clean up. */
-async function docker(args: readonly string[], { timeoutMs, signal, onLine }: DockerRun): Promise<void> {
+/** Runs the Docker client and gives the end of what it printed. Its own process group: Ctrl-C must not reach it while we are the ones who clean up. */
+async function docker(args: readonly string[], { timeoutMs, signal, onLine }: DockerRun): Promise<string> {
   const client = spawn('docker', [...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -138,4 +169,5 @@ async function docker(args: readonly string[], { timeoutMs, signal, onLine }: Do
   });
   signal?.throwIfAborted();
   if (failure !== undefined) throw new StackError(`docker ${args.join(' ')} failed: ${failure}\n${output.trim()}`);
+  return output.trim();
 }

@@ -31,7 +31,7 @@ const placeOrder = placeOrderOn(topic, (execute) => async (em, order, context) =
 const orm = await openOrm({ url: mysqlUrl, entities: [OrderEntity], migrations: [Migration20260101000000Orders] });
 const publisher = await TransactionalPublisher.start({
   owner: 'shop',
-  broker: rocketmq({ endpoints }),
+  broker: rocketmq({ endpoints, requestTimeoutMs: 30_000 }),
   database: mysqlTransactionDatabase(orm),
   listeners: [placeOrder],
 });

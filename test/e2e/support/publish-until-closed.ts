@@ -1,8 +1,19 @@
 import { writeSync } from 'node:fs';
-import { silentLogger } from '../../../src/shared/logger.ts';
-import { composePublisher } from '../../../src/cli/compose.ts';
-import { loadConfig } from '../../../src/cli/config.ts';
-import { anOrder, shopListeners } from '../../support/publishing-listeners.ts';
+import { Migration20260101000000Orders, OrderEntity } from '../../../schema/index.ts';
+import { TransactionalPublisher, mysqlTransactionDatabase, rocketmq } from '../../../src/index.ts';
+import { openOrm } from '../../../src/store/open-orm.ts';
+import { anOrder, placeOrderOn } from '../../support/publishing-listeners.ts';
+
+/** What it is to do, as JSON in its first argument. */
+export interface Traffic {
+  readonly endpoints: string;
+  readonly mysqlUrl: string;
+  readonly topic: string;
+  /** Loops that publish one order after the other. */
+  readonly loops: number;
+  /** Number of resolved orders after which close() is called, the others in flight. */
+  readonly closeAfter: number;
+}
 
 /** A line on standard output. */
 export type TrafficReport =
@@ -10,20 +21,23 @@ export type TrafficReport =
       readonly kind: 'resolved' | 'rejected';
       readonly orderId: string;
       readonly code: string;
-      /** Whether close() had been called by then. */ readonly closing: boolean;
+      /** Whether close() had been called by then. */
+      readonly closing: boolean;
     }
   | { readonly kind: 'closed'; readonly inFlight: number };
 
 const report = (line: TrafficReport): void => void writeSync(1, `${JSON.stringify(line)}\n`);
 
-/** Loops that publish one order after the other, and the number of orders after which close() is called among them. */
-const LOOPS = 16;
-const [configFile = '', closeAfter = ''] = process.argv.slice(2);
-
-const config = await loadConfig(configFile);
-const publisher = await composePublisher(config, silentLogger);
-// The configuration's own instance: a publisher takes no other.
-const placeOrder = config.transactionListeners![0] as ReturnType<typeof shopListeners>['placeOrder'];
+const { endpoints, mysqlUrl, topic, loops, closeAfter } = JSON.parse(process.argv[2]!) as Traffic;
+const orm = await openOrm({ url: mysqlUrl, entities: [OrderEntity], migrations: [Migration20260101000000Orders] });
+const placeOrder = placeOrderOn(topic);
+const publisher = await TransactionalPublisher.start({
+  owner: 'shop',
+  broker: rocketmq({ endpoints, requestTimeoutMs: 30_000 }),
+  database: mysqlTransactionDatabase(orm),
+  listeners: [placeOrder],
+  connectionTimeoutMs: 30_000,
+});
 
 let inFlight = 0;
 let resolved = 0;
@@ -33,20 +47,21 @@ async function publishUntilRefused(loop: number): Promise<void> {
   for (let serial = 0; ; serial += 1) {
     const orderId = `order-${loop}-${serial}`;
     inFlight += 1;
-    const code = await publisher.part.publish(placeOrder, anOrder(orderId)).then(
+    const code = await publisher.publish(placeOrder, anOrder(orderId)).then(
       () => '',
-      (error: { code?: string }) => error.code ?? String(error),
+      (error: Error & { code?: string }) => error.code ?? error.message,
     );
     inFlight -= 1;
     report({ kind: code === '' ? 'resolved' : 'rejected', orderId, code, closing: closing !== undefined });
     if (code !== '') return;
-    if (++resolved === Number(closeAfter)) {
+    if (++resolved === closeAfter) {
       const atClose = inFlight;
-      closing = publisher.close().then(() => report({ kind: 'closed', inFlight: atClose }));
+      closing = publisher.close(30_000).then(() => report({ kind: 'closed', inFlight: atClose }));
     }
   }
 }
 
-await Promise.all(Array.from({ length: LOOPS }, (_, loop) => publishUntilRefused(loop)));
+await Promise.all(Array.from({ length: loops }, (_, loop) => publishUntilRefused(loop)));
 await closing;
+await orm.close(true);
 // Nothing more is done here: the process has to end by itself.

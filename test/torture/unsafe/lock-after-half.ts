@@ -7,7 +7,7 @@ const lockName = (transactionId: string): string => `cb:${transactionId}`;
 export const LOCK_AFTER_HALF: UnsafeVariant = {
   mistake: 'session lock taken after the half message',
   breaks: ['I2 no lost message'],
-  workload: { strategies: ['row-first'], lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [2_000, 4_000] },
+  workload: { strategies: ['row-first'], lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [1_500, 3_500] },
   database: (real) =>
     decorate(real, {
       withFencedSession: (transactionId, fence, timeoutMs, work) =>

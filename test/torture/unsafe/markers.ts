@@ -6,7 +6,7 @@ import type { UnsafeVariant } from './unsafe-variant.ts';
 export const DUPLICATE_MARKER_IGNORED: UnsafeVariant = {
   mistake: 'the business transaction goes on when its marker is a duplicate',
   breaks: ['I2 no lost message'],
-  workload: { strategies: ['marker-first'], lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [2_000, 4_000] },
+  workload: { strategies: ['marker-first'], lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [1_500, 3_500] },
   database: (real) =>
     decorate(real, {
       // Without the real marker; one of its own, written with IGNORE.

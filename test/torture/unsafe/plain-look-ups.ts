@@ -19,7 +19,7 @@ const reads =
     });
 
 /** Only check-backs decide, and the row is written when the first of them has passed. */
-const SLOW = { lostEnd: 1, failing: 0, slowExecute: 0.7, slowExecuteMs: [2_000, 4_000] } as const;
+const SLOW = { lostEnd: 1, failing: 0, slowExecute: 0.7, slowExecuteMs: [1_500, 3_500] } as const;
 
 export const PLAIN_SELECT_FIRST: UnsafeVariant = {
   mistake: 'plain SELECT checker, half first',
@@ -38,7 +38,7 @@ export const PLAIN_SELECT_OVERLAPPED: UnsafeVariant = {
 export const PLAIN_SELECT_BEFORE_COMMIT: UnsafeVariant = {
   mistake: 'plain SELECT checker, half before COMMIT',
   breaks: ['I2 no lost message'],
-  workload: { lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [2_000, 4_000], strategies: ['row-beforeCommit'] },
+  workload: { lostEnd: 1, failing: 0, lateHalfAck: 0.7, lateHalfAckMs: [1_500, 3_500], strategies: ['row-beforeCommit'] },
   database: reads(''),
 };
 
