@@ -36,7 +36,7 @@ export type { OutgoingMessage, ReceivedMessage } from './broker/message.ts';
 export type { Consumer, Delivery } from './broker/consumer.ts';
 export type { CheckBack, CheckedHalfMessage, Resolution, SentHalfMessage, TransactionalBroker, TransactionalProducer } from './broker/transactional-producer.ts';
 export { mysqlTransactionDatabase } from './store/mysql-transaction-database.ts';
-export { purgeTransactionMarkers } from './store/transaction-marker.ts';
+export { purgeTransactionMarkers } from './store/purge-transaction-markers.ts';
 export { mysqlExternalCallStore } from './store/mysql-external-call-store.ts';
 
 // Configuration of the `checkback` command.

@@ -129,7 +129,8 @@ class HttpGateway implements Gateway {
           const pauseMs = Math.min(50 * 2 ** polls++, 500, waitUntil - this.#tools.clock.now());
           if (pauseMs > 0 && (await this.#pause(pauseMs, options.signal))) break;
           const error = new CallInFlightError(`call "${definition.name}": another attempt with this key is in progress`);
-          return { status: 'PENDING', error, retryAfterMs: opened.leaseMs, attempt: opened.attempts };
+          // Not the whole lease: most attempts end long before it.
+          return { status: 'PENDING', error, retryAfterMs: Math.min(opened.leaseMs, MAX_IN_FLIGHT_PAUSE_MS), attempt: opened.attempts };
         }
         case 'opened': {
           const outcome = await attemptCall(call, opened, this.#tools);
@@ -153,6 +154,9 @@ class HttpGateway implements Gateway {
     );
   }
 }
+
+/** How long a caller of a key whose call is in progress elsewhere is sent away at most. */
+const MAX_IN_FLIGHT_PAUSE_MS = 10_000;
 
 /** What is tried again here at once; an institution that asks for time gets it from the worker. */
 const sentNothing = (outcome: CallOutcome<unknown>): boolean =>

@@ -111,9 +111,9 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     try {
       const deadline = performance.now() + timeoutMs;
       const { side } = await withDeadline(this.#open(), timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`));
-      connection = await ReservedConnection.take(this.#orm, side, { timeoutMs: Math.max(1, deadline - performance.now()), idleSeconds: this.#idleSeconds });
+      connection = await ReservedConnection.take(this.#orm, side, { timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())), idleSeconds: this.#idleSeconds });
       if (fence === 'session-lock') {
-        await withDeadline(acquireSessionLock(connection, transactionId), Math.max(1, deadline - performance.now()), () => new Error(`no answer within ${timeoutMs} ms`));
+        await withDeadline(acquireSessionLock(connection, transactionId), Math.max(1, Math.ceil(deadline - performance.now())), () => new Error(`no answer within ${timeoutMs} ms`));
       }
       return connection;
     } catch (error) {

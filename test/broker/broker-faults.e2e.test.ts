@@ -99,5 +99,5 @@ describe('RocketMQ adapter on a broker that is killed and started again', () => 
       await consumer.close();
       await stack.close();
     }
-  }, 240_000);
+  }, 400_000);
 });

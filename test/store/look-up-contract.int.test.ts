@@ -7,7 +7,7 @@ import { openOrm } from '../../src/store/open-orm.ts';
 import { type HalfMessageView, type Lookup, rowExists, transactionMarker } from '../../src/transaction/lookup.ts';
 import { type Fence, type FencedSession, type TransactionDatabase, fenceOf } from '../../src/transaction/transaction-database.ts';
 import type { HalfMode } from '../../src/transaction/transaction-listener.ts';
-import { purgeTransactionMarkers } from '../../src/store/transaction-marker.ts';
+import { purgeTransactionMarkers } from '../../src/store/purge-transaction-markers.ts';
 import { type TestDatabase, createDatabase } from '../support/stack.ts';
 import { v7 as uuidV7 } from 'uuid';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { purgeTransactionMarkers } from '../../store/transaction-marker.ts';
+import { purgeTransactionMarkers } from '../../store/purge-transaction-markers.ts';
 import { openDatabase } from '../compose.ts';
 import { loadConfig } from '../config.ts';
 import { wholeNumber } from '../whole-number.ts';
