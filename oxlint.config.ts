@@ -8,10 +8,26 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
   { folder: 'src/shared', mayUse: [], packages: [] },
   { folder: 'src/broker', mayUse: ['errors', 'shared'], packages: [] },
   { folder: 'src/broker/rocketmq', mayUse: ['errors', 'shared', 'broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
-  { folder: 'src/gateway', mayUse: ['errors', 'shared'], packages: ['undici', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'] },
-  { folder: 'src/transaction', mayUse: ['errors', 'shared', 'broker'], packages: ['uuid', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'] },
-  { folder: 'src/worker', mayUse: ['errors', 'shared', 'broker', 'gateway'], packages: ['rxjs', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'] },
-  { folder: 'src/store', mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'schema'], packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid'] },
+  {
+    folder: 'src/gateway',
+    mayUse: ['errors', 'shared'],
+    packages: ['undici', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/transaction',
+    mayUse: ['errors', 'shared', 'broker'],
+    packages: ['uuid', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/worker',
+    mayUse: ['errors', 'shared', 'broker', 'gateway'],
+    packages: ['rxjs', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/store',
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'schema'],
+    packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid'],
+  },
   {
     folder: 'src/cli',
     mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'store', 'schema'],
@@ -21,9 +37,35 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
   { folder: 'listeners', mayUse: ['index', 'schema'], packages: ['zod'] },
 ];
 
-const FOLDERS = ['shared', 'broker', 'gateway', 'transaction', 'worker', 'status-check', 'saga', 'dead-letter', 'reconciliation', 'store', 'embedded', 'cli'];
+const FOLDERS = [
+  'shared',
+  'broker',
+  'gateway',
+  'transaction',
+  'worker',
+  'status-check',
+  'saga',
+  'dead-letter',
+  'reconciliation',
+  'store',
+  'embedded',
+  'cli',
+];
 const PACKAGES = [
-  'rocketmq-client-nodejs', '@grpc/grpc-js', '@mikro-orm/*', 'mysql2', 'kysely', 'undici', 'cockatiel', 'rxjs', 'pino', 'pino-pretty', 'commander', 'uuid', 'zod', 'testcontainers',
+  'rocketmq-client-nodejs',
+  '@grpc/grpc-js',
+  '@mikro-orm/*',
+  'mysql2',
+  'kysely',
+  'undici',
+  'cockatiel',
+  'rxjs',
+  'pino',
+  'pino-pretty',
+  'commander',
+  'uuid',
+  'zod',
+  'testcontainers',
 ];
 
 /** Gitignore-style groups, one a rule, so that the message can name what is wrong. */
@@ -35,12 +77,17 @@ function restrictions({ folder, mayUse, packages }: (typeof IMPORT_TABLE)[number
       patterns.push({ group: [`**/../${other}/**`], message: `${folder} may not import ${other}/ (see the table in oxlint.config.ts).` });
     }
   }
-  if (!mayUse.includes('schema') && own !== 'schema') patterns.push({ group: ['**/schema/**'], message: `${folder} may not import schema/.` });
+  if (!mayUse.includes('schema') && own !== 'schema')
+    patterns.push({ group: ['**/schema/**'], message: `${folder} may not import schema/.` });
   if (folder.startsWith('src/')) patterns.push({ group: ['**/listeners/**'], message: 'The engine knows no business.' });
   for (const name of PACKAGES) {
     if (packages.includes(name)) continue;
     const typesOnly = name === '@mikro-orm/*' && packages.includes('type:@mikro-orm/core');
-    patterns.push({ group: [name, ...(name.endsWith('*') ? [] : [`${name}/**`])], message: `${name} has one owner, and it is not ${folder}.`, ...(typesOnly ? { allowTypeImports: true } : {}) });
+    patterns.push({
+      group: [name, ...(name.endsWith('*') ? [] : [`${name}/**`])],
+      message: `${name} has one owner, and it is not ${folder}.`,
+      ...(typesOnly ? { allowTypeImports: true } : {}),
+    });
   }
   return { patterns };
 }
@@ -83,6 +130,14 @@ export default defineConfig({
     })),
     { files: ['src/**/*.ts'], rules: { 'no-process-env': 'error' } },
     { files: ['src/cli/config.ts'], rules: { 'no-process-env': 'off' } },
-    { files: ['test/**', 'bench/**', 'scripts/**'], rules: { 'no-console': 'off', 'typescript/unbound-method': 'off', 'typescript/no-extraneous-class': 'off', 'typescript/require-array-sort-compare': 'off' } },
+    {
+      files: ['test/**', 'bench/**', 'scripts/**'],
+      rules: {
+        'no-console': 'off',
+        'typescript/unbound-method': 'off',
+        'typescript/no-extraneous-class': 'off',
+        'typescript/require-array-sort-compare': 'off',
+      },
+    },
   ],
 });

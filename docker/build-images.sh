@@ -28,7 +28,6 @@ step() {
   shift 2
   say "$name …"
   local since=$SECONDS
-  # Not `"$@" || …` with a function: that would switch its `set -e` off.
   if "$@" >"$log" 2>&1 </dev/null; then
     say "$name: done in $((SECONDS - since)) s"
   else

@@ -21,6 +21,8 @@ if (installed !== wanted) {
 
 const major = spawnSync('node_modules/.bin/node', ['--version'], { encoding: 'utf8' }).stdout ?? '';
 if (Number(/^v(\d+)/.exec(major)?.[1] ?? 0) < 24) {
-  console.error('The commands need Node 24 or newer and the "node" package did not bring one: install Node 24 from your system, then run this again.');
+  console.error(
+    'The commands need Node 24 or newer and the "node" package did not bring one: install Node 24 from your system, then run this again.',
+  );
   process.exit(1);
 }

@@ -1,6 +1,16 @@
 // Publishing: rows and a message as one decision.
 export { commitWith, defineTransactionListener } from './transaction/transaction-listener.ts';
-export type { AnyTransactionListener, CommitWith, HalfMode, LocalDecision, MessageTemplate, TransactionContext, TransactionListener, TransactionListenerBase, TransactionListenerDefinition } from './transaction/transaction-listener.ts';
+export type {
+  AnyTransactionListener,
+  CommitWith,
+  HalfMode,
+  LocalDecision,
+  MessageTemplate,
+  TransactionContext,
+  TransactionListener,
+  TransactionListenerBase,
+  TransactionListenerDefinition,
+} from './transaction/transaction-listener.ts';
 export { rowExists, transactionMarker } from './transaction/lookup.ts';
 export type { HalfMessageView, Lookup, RowExistsLookup, TransactionMarkerLookup } from './transaction/lookup.ts';
 export { TransactionalPublisher } from './transaction/transactional-publisher.ts';
@@ -34,7 +44,14 @@ export type { RocketmqBroker } from './broker/rocketmq/rocketmq.ts';
 export type { RocketmqOptions } from './broker/rocketmq/options.ts';
 export type { OutgoingMessage, ReceivedMessage } from './broker/message.ts';
 export type { Consumer, Delivery } from './broker/consumer.ts';
-export type { CheckBack, CheckedHalfMessage, Resolution, SentHalfMessage, TransactionalBroker, TransactionalProducer } from './broker/transactional-producer.ts';
+export type {
+  CheckBack,
+  CheckedHalfMessage,
+  Resolution,
+  SentHalfMessage,
+  TransactionalBroker,
+  TransactionalProducer,
+} from './broker/transactional-producer.ts';
 export { mysqlTransactionDatabase } from './store/mysql-transaction-database.ts';
 export { purgeTransactionMarkers } from './store/purge-transaction-markers.ts';
 export { mysqlExternalCallStore } from './store/mysql-external-call-store.ts';

@@ -62,7 +62,9 @@ export async function composeWorker(
   if (listeners.length === 0) throw new ConfigurationError('the configuration has no messageListeners for a worker to run');
   for (const { name, call } of listeners) {
     if (config.origins[call.origin] === undefined) {
-      throw new ConfigurationError(`message listener "${name}" calls origin "${call.origin}": set it in "origins" of the configuration or CHECKBACK_ORIGINS=${call.origin}=https://…`);
+      throw new ConfigurationError(
+        `message listener "${name}" calls origin "${call.origin}": set it in "origins" of the configuration or CHECKBACK_ORIGINS=${call.origin}=https://…`,
+      );
     }
   }
   const orm = await openDatabase(config);
@@ -80,7 +82,12 @@ export async function composeWorker(
     await release();
     throw failed.reason;
   }
-  const worker = startWorker({ consumers: listeners.map((listener, index) => ({ listener, consumer: started[index]! })), gateway, logger, ...limits });
+  const worker = startWorker({
+    consumers: listeners.map((listener, index) => ({ listener, consumer: started[index]! })),
+    gateway,
+    logger,
+    ...limits,
+  });
   return {
     part: worker,
     close: async (deadlineMs) => {

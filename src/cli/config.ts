@@ -14,13 +14,23 @@ export interface LoadedConfig extends CheckbackConfig {
   readonly origins: Readonly<Record<string, string>>;
 }
 
-const FIELDS = new Set<string>(['owner', 'endpoints', 'databaseUrl', 'entities', 'migrations', 'transactionListeners', 'messageListeners', 'origins'] satisfies (keyof CheckbackConfig)[]);
+const FIELDS = new Set<string>([
+  'owner',
+  'endpoints',
+  'databaseUrl',
+  'entities',
+  'migrations',
+  'transactionListeners',
+  'messageListeners',
+  'origins',
+] satisfies (keyof CheckbackConfig)[]);
 const FILE_NAMES = ['checkback.config.ts', 'checkback.config.js', 'checkback.config.mjs'];
 
 /** Reads `checkback.config.{ts,js,mjs}` of the working directory, or `file`. Throws `ConfigurationError` saying what is missing and where it may be set. */
 export async function loadConfig(file?: string, env = environment): Promise<LoadedConfig> {
   const path = file === undefined ? FILE_NAMES.map((name) => resolve(name)).find((name) => existsSync(name)) : resolve(file);
-  if (path === undefined) throw new ConfigurationError(`no ${FILE_NAMES.join(', ')} in ${process.cwd()}; write one or name it with --config`);
+  if (path === undefined)
+    throw new ConfigurationError(`no ${FILE_NAMES.join(', ')} in ${process.cwd()}; write one or name it with --config`);
   if (!existsSync(path)) throw new ConfigurationError(`--config: there is no file ${path}`);
   let config: Partial<CheckbackConfig> | undefined;
   try {
@@ -28,7 +38,8 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
   } catch (error) {
     throw new ConfigurationError(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  if (typeof config !== 'object' || config === null) throw new ConfigurationError(`${path} must export its configuration by default: export default defineConfig({ … })`);
+  if (typeof config !== 'object' || config === null)
+    throw new ConfigurationError(`${path} must export its configuration by default: export default defineConfig({ … })`);
   for (const field of Object.keys(config)) {
     if (!FIELDS.has(field)) throw new ConfigurationError(`${path}: unknown field "${field}"`);
   }
@@ -36,8 +47,12 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
   const endpoints = env['CHECKBACK_ROCKETMQ_ENDPOINTS'] ?? config.endpoints;
   const databaseUrl = env['CHECKBACK_MYSQL_URL'] ?? config.databaseUrl;
   if (!owner) throw new ConfigurationError(`${path}: "owner" is missing; it names this service`);
-  if (!endpoints) throw new ConfigurationError(`no broker: set CHECKBACK_ROCKETMQ_ENDPOINTS=host:8081 or "endpoints" in ${path}; "checkback stack up" brings one up`);
-  if (!databaseUrl) throw new ConfigurationError(`no database: set CHECKBACK_MYSQL_URL=mysql://user:password@host:3306/name or "databaseUrl" in ${path}`);
+  if (!endpoints)
+    throw new ConfigurationError(
+      `no broker: set CHECKBACK_ROCKETMQ_ENDPOINTS=host:8081 or "endpoints" in ${path}; "checkback stack up" brings one up`,
+    );
+  if (!databaseUrl)
+    throw new ConfigurationError(`no database: set CHECKBACK_MYSQL_URL=mysql://user:password@host:3306/name or "databaseUrl" in ${path}`);
   return { ...config, owner, endpoints, databaseUrl, origins: { ...config.origins, ...parseOrigins(env['CHECKBACK_ORIGINS']) } };
 }
 
@@ -47,7 +62,8 @@ function parseOrigins(text: string | undefined): Record<string, string> {
   return Object.fromEntries(
     text.split(',').map((pair) => {
       const at = pair.indexOf('=');
-      if (at < 1) throw new ConfigurationError(`CHECKBACK_ORIGINS must look like name=https://host,name=https://host, got ${JSON.stringify(pair)}`);
+      if (at < 1)
+        throw new ConfigurationError(`CHECKBACK_ORIGINS must look like name=https://host,name=https://host, got ${JSON.stringify(pair)}`);
       return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
     }),
   );

@@ -11,7 +11,9 @@ import { environment } from './config.ts';
 import { packageVersion } from './package-root.ts';
 
 const program = new Command('checkback')
-  .description('Changes MySQL rows and publishes a RocketMQ message as one decision; calls institutions without losing track of what happened.')
+  .description(
+    'Changes MySQL rows and publishes a RocketMQ message as one decision; calls institutions without losing track of what happened.',
+  )
   .version(packageVersion())
   .showHelpAfterError('(run with --help to see what is possible)')
   .addHelpText(

@@ -41,7 +41,10 @@ export async function attemptCall<I, R>(call: CallInProgress<I, R>, opened: Open
   const outcome = outcomeOf<R>(classified, answer, response, opened.attempt);
   log(call, opened, outcome, tools.logger);
   const error = 'error' in classified ? classified.error : undefined;
-  return record(call, opened, responseSnapshot(exchange, error, call.rules, call.secrets, new Date(now)), outcome, { ...tools, leaseMs: tools.audit.leaseMs(timeouts.totalMs) });
+  return record(call, opened, responseSnapshot(exchange, error, call.rules, call.secrets, new Date(now)), outcome, {
+    ...tools,
+    leaseMs: tools.audit.leaseMs(timeouts.totalMs),
+  });
 }
 
 /** Classifies the exchange; a success must match the call's schema as well. */

@@ -51,7 +51,10 @@ export class MysqlFencedSession implements FencedSession {
     const where = Object.entries(lookup.where(half));
     const meta = this.#orm.getMetadata().get(lookup.entity as never);
     // What the entity manager has just flushed needs no question; a native INSERT does.
-    const flushed = em.getUnitOfWork().getIdentityMap().getStore(meta as never) as Map<string, Record<string, unknown>> | undefined;
+    const flushed = em
+      .getUnitOfWork()
+      .getIdentityMap()
+      .getStore(meta as never) as Map<string, Record<string, unknown>> | undefined;
     for (const row of flushed?.values() ?? []) if (where.every(([column, value]) => row[column] === value)) return;
     if ((await em.count(lookup.entity, Object.fromEntries(where) as never, { filters: false })) > 0) return;
     throw new LocalTransactionError(

@@ -52,7 +52,10 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     if (listeners.some(({ lookup, half }) => fenceOf(lookup, half) === 'session-lock')) await refuseMultiplexing(side);
     if (listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) {
       await side.query('select id from transaction_marker limit 1').catch((error: unknown) => {
-        throw new ConfigurationError(`transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${describe(error)}`, { cause: error });
+        throw new ConfigurationError(
+          `transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${describe(error)}`,
+          { cause: error },
+        );
       });
     }
   }
@@ -84,7 +87,12 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     return this.#opened;
   }
 
-  async withFencedSession<T>(transactionId: string, fence: Fence, timeoutMs: number, work: (session: FencedSession) => Promise<T>): Promise<T> {
+  async withFencedSession<T>(
+    transactionId: string,
+    fence: Fence,
+    timeoutMs: number,
+    work: (session: FencedSession) => Promise<T>,
+  ): Promise<T> {
     const connection = await this.#reserve(transactionId, fence, timeoutMs);
     const session = new MysqlFencedSession(this.#orm, connection, transactionId, fence);
     try {
@@ -111,9 +119,16 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     try {
       const deadline = performance.now() + timeoutMs;
       const { side } = await withDeadline(this.#open(), timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`));
-      connection = await ReservedConnection.take(this.#orm, side, { timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())), idleSeconds: this.#idleSeconds });
+      connection = await ReservedConnection.take(this.#orm, side, {
+        timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
+        idleSeconds: this.#idleSeconds,
+      });
       if (fence === 'session-lock') {
-        await withDeadline(acquireSessionLock(connection, transactionId), Math.max(1, Math.ceil(deadline - performance.now())), () => new Error(`no answer within ${timeoutMs} ms`));
+        await withDeadline(
+          acquireSessionLock(connection, transactionId),
+          Math.max(1, Math.ceil(deadline - performance.now())),
+          () => new Error(`no answer within ${timeoutMs} ms`),
+        );
       }
       return connection;
     } catch (error) {
@@ -127,7 +142,9 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     this.assertCheckable(lookup, half);
     const { side, flavour } = await this.#open();
     signal.throwIfAborted();
-    return lookup.kind === 'transactionMarker' ? checkMarker(side, flavour, half.transactionId) : checkRow(this.#orm, side, flavour, lookup, half);
+    return lookup.kind === 'transactionMarker'
+      ? checkMarker(side, flavour, half.transactionId)
+      : checkRow(this.#orm, side, flavour, lookup, half);
   }
 
   assertCheckable(lookup: Lookup, half: HalfMessageView): void {

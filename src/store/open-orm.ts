@@ -24,7 +24,12 @@ export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
     entities: [...options.entities] as EntitySchema[],
     extensions: [Migrator],
     // One transaction a file: MySQL commits DDL implicitly, so a file holds one statement or is written to be repeatable.
-    migrations: { migrationsList: [...(options.migrations ?? [])] as never[], snapshot: false, tableName: 'checkback_migrations', disableForeignKeys: false },
+    migrations: {
+      migrationsList: [...(options.migrations ?? [])] as never[],
+      snapshot: false,
+      tableName: 'checkback_migrations',
+      disableForeignKeys: false,
+    },
     pool: { min: 0, max: options.poolSize ?? 20 },
     timezone: 'Z',
     driverOptions: { connectTimeout: 5_000, enableKeepAlive: true, keepAliveInitialDelay: 10_000 },
@@ -35,7 +40,10 @@ export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
     await orm.em.getConnection('write').execute('select 1');
   } catch (error) {
     await orm.close(true).catch(() => {});
-    throw new DatabaseUnavailableError(`no answer from the database at ${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new DatabaseUnavailableError(
+      `no answer from the database at ${where}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
   return orm;
 }
@@ -48,7 +56,9 @@ function describeUrl(text: string): string {
     throw new ConfigurationError('database url must look like mysql://user:password@host:3306/database');
   }
   if (url.protocol !== 'mysql:' || url.pathname.length < 2) {
-    throw new ConfigurationError(`database url must look like mysql://user:password@host:3306/database, got ${url.protocol}//${url.host}${url.pathname}`);
+    throw new ConfigurationError(
+      `database url must look like mysql://user:password@host:3306/database, got ${url.protocol}//${url.host}${url.pathname}`,
+    );
   }
   return `${url.host}${url.pathname}`;
 }

@@ -87,6 +87,9 @@ function boundKysely(connection: PoolConnection): AnyKysely {
     destroy: connection.destroy.bind(connection),
     release: () => {},
   };
-  const pool = { getConnection: (callback: (error: unknown, connection: never) => void) => callback(undefined, bound as never), end: (callback: () => void) => callback() };
+  const pool = {
+    getConnection: (callback: (error: unknown, connection: never) => void) => callback(undefined, bound as never),
+    end: (callback: () => void) => callback(),
+  };
   return new Kysely({ dialect: new MysqlDialect({ pool: pool as never }) });
 }

@@ -11,10 +11,20 @@ import type { SidePool } from './side-pool.ts';
  * safe. First the session lock, then the row, as two statements: one alone could read the row before it asks for the
  * lock. With the row fence nobody ever took the lock, and the row's own lock answers: locked ⇒ its transaction is open.
  */
-export async function checkRow(orm: MikroORM, side: SidePool, flavour: ServerFlavour, lookup: RowExistsLookup, half: HalfMessageView): Promise<Resolution> {
+export async function checkRow(
+  orm: MikroORM,
+  side: SidePool,
+  flavour: ServerFlavour,
+  lookup: RowExistsLookup,
+  half: HalfMessageView,
+): Promise<Resolution> {
   if (!(await isSessionLockFree(side, half.transactionId))) return 'UNKNOWN';
   const em = orm.em.fork({ clear: true, useContext: false });
-  const { sql, params } = em.createQueryBuilder(lookup.entity as never, 't').select(orm.getMetadata().get(lookup.entity as never).primaryKeys as never).where(lookup.where(half) as never).toQuery();
+  const { sql, params } = em
+    .createQueryBuilder(lookup.entity as never, 't')
+    .select(orm.getMetadata().get(lookup.entity as never).primaryKeys as never)
+    .where(lookup.where(half) as never)
+    .toQuery();
   try {
     const rows = await side.query(`${sql} ${flavour.shareNowait}`, ...params);
     return rows.length > 0 ? 'COMMIT' : 'ROLLBACK';

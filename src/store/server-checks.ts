@@ -28,26 +28,34 @@ export async function inspectServer(side: SidePool): Promise<ServerFlavour> {
   const name = /mariadb/i.test(version) ? 'MariaDB' : 'MySQL';
   const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
   const isOld = name === 'MariaDB' ? major < 10 || (major === 10 && minor < 6) : major < 8;
-  if (isOld) throw new ConfigurationError(`the database is ${name} ${version}; the fences need MySQL 8.0 or MariaDB 10.6, which know NOWAIT`);
-  if (Number(server?.readOnly) === 1) throw new ConfigurationError(`the database (${name} ${version}) is read-only: give the publisher the primary, never a replica`);
+  if (isOld)
+    throw new ConfigurationError(`the database is ${name} ${version}; the fences need MySQL 8.0 or MariaDB 10.6, which know NOWAIT`);
+  if (Number(server?.readOnly) === 1)
+    throw new ConfigurationError(`the database (${name} ${version}) is read-only: give the publisher the primary, never a replica`);
   const variables = await side.query<{ Variable_name: string; Value: string }>(
     "show global variables where variable_name in ('wsrep_on', 'wsrep_provider', 'group_replication_single_primary_mode')",
   );
   const value = (wanted: string): string => variables.find(({ Variable_name }) => Variable_name.toLowerCase() === wanted)?.Value ?? '';
   if (value('wsrep_on') === 'ON' && !['', 'none'].includes(value('wsrep_provider'))) {
-    throw new ConfigurationError('the database is a Galera cluster: its nodes do not see each other\'s locks, so a check-back on another node could answer ROLLBACK for an open transaction');
+    throw new ConfigurationError(
+      "the database is a Galera cluster: its nodes do not see each other's locks, so a check-back on another node could answer ROLLBACK for an open transaction",
+    );
   }
   const [members] = await side.query<{ count: number | string }>(
     "select count(*) as count from information_schema.tables where table_schema = 'performance_schema' and table_name = 'replication_group_members'",
   );
   if (Number(members?.count) > 0 && value('group_replication_single_primary_mode') === 'OFF') {
-    throw new ConfigurationError('the database is a group with several primaries: they do not see each other\'s locks; use single-primary mode');
+    throw new ConfigurationError(
+      "the database is a group with several primaries: they do not see each other's locks; use single-primary mode",
+    );
   }
   // Between asking and answering anything is possible; only what lies outside is an offset for certain.
   const serverNow = Number(server?.now);
   const clockOffsetMs = serverNow < askedAt ? serverNow - askedAt : Math.max(0, serverNow - answeredAt);
   if (Math.abs(clockOffsetMs) > MAX_CLOCK_OFFSET_MS) {
-    throw new ConfigurationError(`the clocks of this machine and of the database differ by ${Math.round(clockOffsetMs / 1_000)} s; the age of a transaction could not be judged: synchronise them`);
+    throw new ConfigurationError(
+      `the clocks of this machine and of the database differ by ${Math.round(clockOffsetMs / 1_000)} s; the age of a transaction could not be judged: synchronise them`,
+    );
   }
   return { name, version, clockOffsetMs, shareNowait: name === 'MariaDB' ? 'lock in share mode nowait' : 'for share nowait' };
 }

@@ -2,7 +2,18 @@ import type { MikroORM } from '@mikro-orm/mysql';
 import { type Pool, type RowDataPacket, createPool } from 'mysql2';
 
 /** What a second pool to the same server takes over from the first. */
-const CONNECTION_OPTIONS = ['host', 'port', 'user', 'password', 'database', 'ssl', 'socketPath', 'charset', 'timezone', 'authPlugins'] as const;
+const CONNECTION_OPTIONS = [
+  'host',
+  'port',
+  'user',
+  'password',
+  'database',
+  'ssl',
+  'socketPath',
+  'charset',
+  'timezone',
+  'authPlugins',
+] as const;
 
 /**
  * A few connections beside the business's pool: check-backs must be answered, and sessions ended, when that pool has
@@ -19,7 +30,15 @@ export class SidePool {
   static async beside(orm: MikroORM, size: number): Promise<SidePool> {
     const config = (await businessPool(orm)).config.connectionConfig as Record<string, unknown>;
     const options = Object.fromEntries(CONNECTION_OPTIONS.flatMap((name) => (config[name] == null ? [] : [[name, config[name]]])));
-    const pool = createPool({ ...options, connectionLimit: size, connectTimeout: 3_000, idleTimeout: 60_000, maxIdle: 1, enableKeepAlive: true, keepAliveInitialDelay: 10_000 });
+    const pool = createPool({
+      ...options,
+      connectionLimit: size,
+      connectTimeout: 3_000,
+      idleTimeout: 60_000,
+      maxIdle: 1,
+      enableKeepAlive: true,
+      keepAliveInitialDelay: 10_000,
+    });
     pool.on('connection', (connection) => {
       connection.query('set session transaction isolation level read committed', () => {});
       connection.query('set session innodb_lock_wait_timeout = 1, session lock_wait_timeout = 5', () => {});
@@ -45,7 +64,10 @@ export class SidePool {
 
   /** Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.#pool.promise().end().catch(() => {});
+    await this.#pool
+      .promise()
+      .end()
+      .catch(() => {});
   }
 }
 
@@ -53,4 +75,3 @@ export class SidePool {
 export async function businessPool(orm: MikroORM): Promise<Pool & { config: { connectionConfig: object } }> {
   return (await orm.em.getConnection('write').getNativeClient()) as Pool & { config: { connectionConfig: object } };
 }
-

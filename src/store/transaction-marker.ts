@@ -25,10 +25,12 @@ export async function writeMarker(transaction: AnyKysely, transactionId: string)
   const text = `insert into transaction_marker (id, state) select ?, ${COMMITTED} from dual where unix_timestamp(now(3)) * 1000 - ? < ?`;
   const insert = CompiledQuery.raw(text, [transactionId, timeOf(transactionId), MARKER_HORIZON_MS]);
   const { numAffectedRows } = await transaction.executeQuery(insert).catch((error: unknown) => {
-    if (isDuplicateKey(error)) throw new AlreadySettledError('a check-back has already settled this transaction as rolled back', { cause: error });
+    if (isDuplicateKey(error))
+      throw new AlreadySettledError('a check-back has already settled this transaction as rolled back', { cause: error });
     throw error;
   });
-  if (numAffectedRows !== 1n) throw new AlreadySettledError(`the transaction is older than ${MARKER_HORIZON_MS} ms; its marker may have been purged`);
+  if (numAffectedRows !== 1n)
+    throw new AlreadySettledError(`the transaction is older than ${MARKER_HORIZON_MS} ms; its marker may have been purged`);
 }
 
 /**
@@ -37,7 +39,10 @@ export async function writeMarker(transaction: AnyKysely, transactionId: string)
  */
 export async function checkMarker(side: SidePool, flavour: ServerFlavour, transactionId: string): Promise<Resolution> {
   const read = async (): Promise<number | undefined> => {
-    const [row] = await side.query<{ state: number }>(`select state from transaction_marker where id = ? ${flavour.shareNowait}`, transactionId);
+    const [row] = await side.query<{ state: number }>(
+      `select state from transaction_marker where id = ? ${flavour.shareNowait}`,
+      transactionId,
+    );
     return row?.state;
   };
   try {

@@ -1,6 +1,7 @@
 import { type BulkheadPolicy, bulkhead } from 'cockatiel';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import type { CheckedHalfMessage, Resolution } from '../broker/transactional-producer.ts';
+import { abortable } from '../shared/abort.ts';
 import type { Logger } from '../shared/logger.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import { viewHalfMessage } from './half-message.ts';
@@ -43,7 +44,9 @@ export class CheckBackHandler {
   async answer(half: CheckedHalfMessage, signal: AbortSignal): Promise<Resolution> {
     const { properties, topic, round } = half;
     // Several messages of one decision share its id and its answer.
-    const flightKey = [MESSAGE_PROPERTY.owner, MESSAGE_PROPERTY.listener, MESSAGE_PROPERTY.transactionId].map((name) => properties[name] ?? '').join(' ') + topic;
+    const flightKey =
+      [MESSAGE_PROPERTY.owner, MESSAGE_PROPERTY.listener, MESSAGE_PROPERTY.transactionId].map((name) => properties[name] ?? '').join(' ') +
+      topic;
     let flight = this.#flights.get(flightKey);
     if (flight === undefined) {
       flight = this.#resolve(half, signal).finally(() => this.#flights.delete(flightKey));
@@ -85,7 +88,8 @@ export class CheckBackHandler {
   #find({ properties, ...half }: CheckedHalfMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string } {
     const owner = properties[MESSAGE_PROPERTY.owner];
     // Any producer of a topic may be asked about any service's message: only its owner knows the answer.
-    if (owner !== this.#options.owner) return { reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#options.owner}"` };
+    if (owner !== this.#options.owner)
+      return { reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#options.owner}"` };
     if (!properties[MESSAGE_PROPERTY.transactionId]) return { reason: 'the message carries no transaction id' };
     const name = properties[MESSAGE_PROPERTY.database];
     const database = this.#options.databases.find(name);
@@ -95,16 +99,8 @@ export class CheckBackHandler {
     if (kind === 'transactionMarker') return { lookup: transactionMarker(), database };
     const listener = this.#options.registry.find({ ...half, properties });
     if (listener === undefined) return { reason: 'no such listener in this version of the service' };
-    if (listener.lookup.kind !== kind) return { reason: `sent under look-up "${kind ?? ''}", which listener "${listener.name}" of this version does not have` };
+    if (listener.lookup.kind !== kind)
+      return { reason: `sent under look-up "${kind ?? ''}", which listener "${listener.name}" of this version does not have` };
     return { lookup: listener.lookup, database };
   }
-}
-
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -22,7 +22,12 @@ export interface TransactionDiagnostics {
   /** COMMIT was sent, its answer was lost, and the row could not be looked up in time. */
   'in-doubt': TransactionEvent & { readonly error: unknown };
   /** A check-back was answered. */
-  checked: TransactionEvent & { readonly resolution: Resolution; readonly round: number; readonly ageMs: number | undefined; readonly reason?: string };
+  checked: TransactionEvent & {
+    readonly resolution: Resolution;
+    readonly round: number;
+    readonly ageMs: number | undefined;
+    readonly reason?: string;
+  };
   /** Asked many times and still UNKNOWN: the broker parks the message after its own maximum, and then nobody asks again. */
   'check-budget-low': TransactionDiagnostics['checked'];
   /** END was handed to the broker; not yet a proof that it acted on it. */
@@ -47,7 +52,10 @@ export function emitTransactionEvent<Name extends keyof TransactionDiagnostics>(
 }
 
 /** Listens to one kind of event; returns how to stop. */
-export function onTransactionEvent<Name extends keyof TransactionDiagnostics>(name: Name, listener: (event: TransactionDiagnostics[Name]) => void): () => void {
+export function onTransactionEvent<Name extends keyof TransactionDiagnostics>(
+  name: Name,
+  listener: (event: TransactionDiagnostics[Name]) => void,
+): () => void {
   const onMessage = (message: unknown): void => listener(message as TransactionDiagnostics[Name]);
   channels[name].subscribe(onMessage);
   return () => {

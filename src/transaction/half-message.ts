@@ -32,15 +32,26 @@ export function encodeHalfMessage(
   for (const key of content.keys as unknown[]) {
     // The server joins keys with spaces and splits them again.
     if (typeof key !== 'string' || key === '' || UNPRINTABLE.test(key)) {
-      throw new InvalidMessageError(`${where}: key ${JSON.stringify(key)} must be a non-empty string without white space or control characters`);
+      throw new InvalidMessageError(
+        `${where}: key ${JSON.stringify(key)} must be a non-empty string without white space or control characters`,
+      );
     }
   }
-  if (Buffer.byteLength(content.keys.join(' ')) > MAX_KEYS_BYTES) throw new InvalidMessageError(`${where}: keys are longer than ${MAX_KEYS_BYTES} bytes together`);
-  if (typeof identity.correlationId !== 'string' || !identity.correlationId || identity.correlationId.length > 128 || CONTROL.test(identity.correlationId)) {
-    throw new InvalidMessageError(`${where}: correlation id ${JSON.stringify(identity.correlationId)} must be 1 to 128 characters without control characters`);
+  if (Buffer.byteLength(content.keys.join(' ')) > MAX_KEYS_BYTES)
+    throw new InvalidMessageError(`${where}: keys are longer than ${MAX_KEYS_BYTES} bytes together`);
+  if (
+    typeof identity.correlationId !== 'string' ||
+    !identity.correlationId ||
+    identity.correlationId.length > 128 ||
+    CONTROL.test(identity.correlationId)
+  ) {
+    throw new InvalidMessageError(
+      `${where}: correlation id ${JSON.stringify(identity.correlationId)} must be 1 to 128 characters without control characters`,
+    );
   }
   const body = encodePayload(content.payload, where);
-  if (body.byteLength > MAX_BODY_BYTES) throw new InvalidMessageError(`${where}: payload has ${body.byteLength} bytes, the limit is ${MAX_BODY_BYTES}`);
+  if (body.byteLength > MAX_BODY_BYTES)
+    throw new InvalidMessageError(`${where}: payload has ${body.byteLength} bytes, the limit is ${MAX_BODY_BYTES}`);
   return {
     topic: content.topic,
     tag: content.tag,
@@ -65,7 +76,8 @@ const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 
 function traceContext({ traceparent, tracestate }: HalfMessageIdentity, where: string): Record<string, string> {
   if (traceparent === undefined) return {};
-  if (!TRACEPARENT.test(traceparent)) throw new InvalidMessageError(`${where}: traceparent ${JSON.stringify(traceparent)} is not of the form 00-<32 hex>-<16 hex>-<2 hex>`);
+  if (!TRACEPARENT.test(traceparent))
+    throw new InvalidMessageError(`${where}: traceparent ${JSON.stringify(traceparent)} is not of the form 00-<32 hex>-<16 hex>-<2 hex>`);
   if (tracestate === undefined) return { [MESSAGE_PROPERTY.traceparent]: traceparent };
   if (!TRACESTATE.test(tracestate)) throw new InvalidMessageError(`${where}: tracestate must be 1 to 512 printable characters`);
   return { [MESSAGE_PROPERTY.traceparent]: traceparent, [MESSAGE_PROPERTY.tracestate]: tracestate };

@@ -12,7 +12,9 @@ export class ListenerRegistry {
     for (const listener of listeners) {
       const other = this.#byName.get(listener.name);
       if (other !== undefined) {
-        throw new ConfigurationError(`listeners: two are named "${listener.name}" (topics "${other.messages[0]!.topic}" and "${listener.messages[0]!.topic}"); give one of them a name of its own`);
+        throw new ConfigurationError(
+          `listeners: two are named "${listener.name}" (topics "${other.messages[0]!.topic}" and "${listener.messages[0]!.topic}"); give one of them a name of its own`,
+        );
       }
       this.#byName.set(listener.name, listener);
     }

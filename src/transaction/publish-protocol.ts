@@ -72,7 +72,11 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
     }
     const { transactionTimeoutMs } = deps.options;
     try {
-      await withDeadline(session.commit(), transactionTimeoutMs, () => new Error(`COMMIT was not answered within ${transactionTimeoutMs} ms`));
+      await withDeadline(
+        session.commit(),
+        transactionTimeoutMs,
+        () => new Error(`COMMIT was not answered within ${transactionTimeoutMs} ms`),
+      );
     } catch (error) {
       await session.kill();
       throw new UncertainCommit((error as Error).message, { cause: error });
@@ -106,7 +110,11 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
  * BEGIN, `execute`, flush; from BEGIN again after a deadlock, which is safe: with the half first the fence stays open on
  * this very connection or in the marker, and with `beforeCommit` no half exists yet. Returns what the listener produced.
  */
-async function runLocalTransaction<Input>(session: FencedSession, publication: Publication<Input>, options: ResolvedPublisherOptions): Promise<unknown> {
+async function runLocalTransaction<Input>(
+  session: FencedSession,
+  publication: Publication<Input>,
+  options: ResolvedPublisherOptions,
+): Promise<unknown> {
   const { listener, input, transactionId, correlationId } = publication;
   const of = `local transaction ${transactionId} of listener "${listener.name}"`;
   const overrun = new AbortController();
@@ -126,18 +134,26 @@ async function runLocalTransaction<Input>(session: FencedSession, publication: P
     }
   };
   try {
-    return await withDeadline(work(), options.transactionTimeoutMs, () => new Overrun(`it overran its ${options.transactionTimeoutMs} ms and was aborted`));
+    return await withDeadline(
+      work(),
+      options.transactionTimeoutMs,
+      () => new Overrun(`it overran its ${options.transactionTimeoutMs} ms and was aborted`),
+    );
   } catch (error) {
     overrun.abort(error);
     if (error instanceof Overrun) await session.kill();
     if (error instanceof LocalTransactionError) throw error;
-    throw new LocalTransactionError(`${of} was rolled back: ${error instanceof Error ? error.message : String(error)}`, { cause: error, reason: 'threw' });
+    throw new LocalTransactionError(`${of} was rolled back: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+      reason: 'threw',
+    });
   }
 }
 
 function producedBy(result: unknown, half: string): unknown {
   if (result === undefined || result === 'COMMIT') return undefined;
-  const isCommitWith = typeof result === 'object' && result !== null && 'decision' in result && result.decision === 'COMMIT' && 'produced' in result;
+  const isCommitWith =
+    typeof result === 'object' && result !== null && 'decision' in result && result.decision === 'COMMIT' && 'produced' in result;
   if (!isCommitWith) throw new TypeError(`execute must return "COMMIT", "ROLLBACK", commitWith(…) or nothing, got ${inspect(result)}`);
   if (half !== 'beforeCommit') throw new TypeError(`commitWith(…) needs half: 'beforeCommit'; with '${half}' the message has left already`);
   return result.produced;

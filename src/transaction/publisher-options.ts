@@ -52,10 +52,20 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
   }
   const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...options };
   if (!/^[\x21-\x7e]{1,64}$/.test(resolved.owner)) {
-    throw new ConfigurationError(`publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`);
+    throw new ConfigurationError(
+      `publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`,
+    );
   }
-  for (const name of ['connectionTimeoutMs', 'transactionTimeoutMs', 'maxTransactionAttempts', 'inDoubtTimeoutMs', 'checkBackConcurrency', 'checkBackAlarmRound'] as const) {
-    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) throw new ConfigurationError(`publisher: ${name} must be a whole number of at least 1, got ${String(resolved[name])}`);
+  for (const name of [
+    'connectionTimeoutMs',
+    'transactionTimeoutMs',
+    'maxTransactionAttempts',
+    'inDoubtTimeoutMs',
+    'checkBackConcurrency',
+    'checkBackAlarmRound',
+  ] as const) {
+    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1)
+      throw new ConfigurationError(`publisher: ${name} must be a whole number of at least 1, got ${String(resolved[name])}`);
   }
   return Object.freeze(resolved);
 }

@@ -46,7 +46,10 @@ export interface TransactionDatabase {
    * Refuses, with `ConfigurationError`, a server or a look-up that cannot answer exactly. Called once for each publisher,
    * before anything else.
    */
-  start(listeners: readonly { readonly name: string; readonly lookup: Lookup; readonly half: HalfMode }[], options: { readonly transactionTimeoutMs: number }): Promise<void>;
+  start(
+    listeners: readonly { readonly name: string; readonly lookup: Lookup; readonly half: HalfMode }[],
+    options: { readonly transactionTimeoutMs: number },
+  ): Promise<void>;
   /**
    * Reserves a connection, opens the fence and runs `work`; settles as the work does, then closes the fence and gives the
    * connection back in the background. Rejects with `DatabaseUnavailableError` when there is no connection or fence within `timeoutMs`; `work` has not run then.

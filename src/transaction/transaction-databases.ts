@@ -12,11 +12,16 @@ export class TransactionDatabases {
     this.#byName = new Map(isDatabase(option) ? [] : Object.entries(option));
     if (this.#only === undefined && this.#byName.size === 0) throw new ConfigurationError('publisher: option "database" names no database');
     for (const name of this.#byName.keys()) {
-      if (!/^[\x21-\x7e]{1,64}$/.test(name)) throw new ConfigurationError(`publisher: database name ${JSON.stringify(name)} must be 1 to 64 printable ASCII characters without spaces`);
+      if (!/^[\x21-\x7e]{1,64}$/.test(name))
+        throw new ConfigurationError(
+          `publisher: database name ${JSON.stringify(name)} must be 1 to 64 printable ASCII characters without spaces`,
+        );
     }
     for (const listener of listeners) {
       if (this.#only === undefined && listener.database === undefined) {
-        throw new ConfigurationError(`listener "${listener.name}": there are several databases (${[...this.#byName.keys()].join(', ')}), so it must say which takes an input: database: (input) => name`);
+        throw new ConfigurationError(
+          `listener "${listener.name}": there are several databases (${[...this.#byName.keys()].join(', ')}), so it must say which takes an input: database: (input) => name`,
+        );
       }
       if (this.#only !== undefined && listener.database !== undefined) {
         throw new ConfigurationError(`listener "${listener.name}": it names a database, but the publisher was given one without names`);
@@ -29,7 +34,10 @@ export class TransactionDatabases {
     if (this.#only !== undefined) return { name: undefined, database: this.#only };
     const name = listener.database!(input) as unknown;
     const database = typeof name === 'string' ? this.#byName.get(name) : undefined;
-    if (database === undefined) throw new ConfigurationError(`listener "${listener.name}": there is no database ${JSON.stringify(name) ?? String(name)}; known are ${[...this.#byName.keys()].join(', ')}`);
+    if (database === undefined)
+      throw new ConfigurationError(
+        `listener "${listener.name}": there is no database ${JSON.stringify(name) ?? String(name)}; known are ${[...this.#byName.keys()].join(', ')}`,
+      );
     return { name: name as string, database };
   }
 

@@ -63,7 +63,11 @@ export interface TransactionListenerBase<Input, Produced> {
    * Writes the rows. Runs inside the local transaction; runs again after a deadlock, so it changes nothing but the
    * database. `em` is flushed before COMMIT and refuses work afterwards.
    */
-  readonly execute: (em: EntityManager, input: Input, context: TransactionContext) => MaybePromise<LocalDecision | CommitWith<Produced> | void>;
+  readonly execute: (
+    em: EntityManager,
+    input: Input,
+    context: TransactionContext,
+  ) => MaybePromise<LocalDecision | CommitWith<Produced> | void>;
 }
 
 type MaybePromise<T> = T | Promise<T>;
@@ -104,7 +108,8 @@ export function defineTransactionListener<Input, Produced = unknown>(
   const name = definition.name ?? `${messages[0]!.topic}:${messages[0]!.tag}`;
   if (typeof name !== 'string' || !NAME.test(name)) refuse('name', name, 'be 1 to 127 printable ASCII characters without spaces');
   const { lookup, half = 'first', schema, database, execute } = definition;
-  if (!LOOKUPS.includes(lookup?.kind)) refuse('lookup', lookup, 'name how a check-back finds the decision: rowExists(Entity, half => where) or transactionMarker()');
+  if (!LOOKUPS.includes(lookup?.kind))
+    refuse('lookup', lookup, 'name how a check-back finds the decision: rowExists(Entity, half => where) or transactionMarker()');
   if (!HALF_MODES.includes(half)) refuse('half', half, `be one of ${HALF_MODES.join(', ')}`);
   if (typeof execute !== 'function') refuse('execute', execute, 'be a function');
   if (database !== undefined && typeof database !== 'function') refuse('database', database, 'be a function input => name');
@@ -116,7 +121,8 @@ function resolveMessage<Input, Produced>(template: MessageTemplate<Input, Produc
   refuseUnknown(template, MESSAGE_FIELDS);
   const { topic, tag, version = 1, payload = (input: Input) => input, keys = () => [] } = template;
   if (typeof topic !== 'string' || !TOPIC.test(topic)) refuse('topic', topic, 'be 1 to 127 of a-z A-Z 0-9 _ - %');
-  if (typeof tag !== 'string' || !TAG.test(tag)) refuse('tag', tag, 'be 1 to 127 characters without white space, control characters or "|"');
+  if (typeof tag !== 'string' || !TAG.test(tag))
+    refuse('tag', tag, 'be 1 to 127 characters without white space, control characters or "|"');
   if (!Number.isSafeInteger(version) || version < 1) refuse('version', version, 'be a whole number from 1');
   if (typeof payload !== 'function') refuse('payload', payload, 'be a function');
   if (typeof keys !== 'function') refuse('keys', keys, 'be a function');
@@ -124,7 +130,10 @@ function resolveMessage<Input, Produced>(template: MessageTemplate<Input, Produc
 }
 
 function pickMessage<Input, Produced>(definition: MessageTemplate<Input, Produced>): MessageTemplate<Input, Produced> {
-  return Object.fromEntries(Object.entries(definition).filter(([field]) => MESSAGE_FIELDS.includes(field))) as unknown as MessageTemplate<Input, Produced>;
+  return Object.fromEntries(Object.entries(definition).filter(([field]) => MESSAGE_FIELDS.includes(field))) as unknown as MessageTemplate<
+    Input,
+    Produced
+  >;
 }
 
 function refuseUnknown(definition: object, known: readonly string[]): void {

@@ -37,7 +37,12 @@ export class TransactionalPublisher {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(options: ResolvedPublisherOptions, registry: ListenerRegistry, databases: TransactionDatabases, producer: TransactionalProducer) {
+  private constructor(
+    options: ResolvedPublisherOptions,
+    registry: ListenerRegistry,
+    databases: TransactionDatabases,
+    producer: TransactionalProducer,
+  ) {
     this.#options = options;
     this.#registry = registry;
     this.#databases = databases;
@@ -80,12 +85,19 @@ export class TransactionalPublisher {
    * (rolled back, never delivered), or `TransactionInDoubtError` (nobody knows yet; the broker will ask).
    * Not idempotent: each call is a transaction of its own.
    */
-  async publish<Input, Produced>(listener: TransactionListener<Input, Produced>, input: Input, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async publish<Input, Produced>(
+    listener: TransactionListener<Input, Produced>,
+    input: Input,
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt> {
     if (this.#closing) throw new ClosedError('the publisher is closed and takes no new orders');
-    if (!this.#registry.has(listener)) throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
+    if (!this.#registry.has(listener))
+      throw new ConfigurationError(`publish: listener "${listener?.name}" was not given to TransactionalPublisher.start`);
     for (const database of this.#databases) {
       if (database.isInsideTransaction()) {
-        throw new ForeignTransactionError(`publish: called inside a transaction that is already open; listener "${listener.name}" could not decide over it`);
+        throw new ForeignTransactionError(
+          `publish: called inside a transaction that is already open; listener "${listener.name}" could not decide over it`,
+        );
       }
     }
     const work = this.#publish(listener as TransactionListener<Input>, input, options);
@@ -120,7 +132,10 @@ export class TransactionalPublisher {
     };
     const messages = (produced: unknown) =>
       listener.messages.map(({ topic, tag, version, keys, payload }) => {
-        const message = encodeHalfMessage({ topic, tag, version, keys: keys(input, produced), payload: payload(input, produced) }, identity);
+        const message = encodeHalfMessage(
+          { topic, tag, version, keys: keys(input, produced), payload: payload(input, produced) },
+          identity,
+        );
         // As the check-back will see it: after a journey through JSON.
         const view = viewHalfMessage(message);
         database.assertCheckable(listener.lookup, view);
@@ -159,7 +174,9 @@ export class TransactionalPublisher {
       const deadline = Date.now() + deadlineMs;
       // A publication that finishes starts its END: so until nothing is left, not once.
       while (this.#running.size > 0 && Date.now() < deadline) {
-        await withDeadline(Promise.allSettled(this.#running), Math.max(1, deadline - Date.now()), () => new Error('drain deadline')).catch(() => {});
+        await withDeadline(Promise.allSettled(this.#running), Math.max(1, deadline - Date.now()), () => new Error('drain deadline')).catch(
+          () => {},
+        );
       }
       await this.#producer.close(Math.max(1_000, deadline - Date.now()));
       for (const database of this.#databases) await database.close();
@@ -172,6 +189,9 @@ async function accept<Input>(listener: TransactionListener<Input>, input: Input)
   if (listener.schema === undefined) return input;
   const result = await listener.schema['~standard'].validate(input);
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(({ path, message }) => `${(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${message}`);
+  const issues = result.issues.map(
+    ({ path, message }) =>
+      `${(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${message}`,
+  );
   throw new InvalidMessageError(`input of listener "${listener.name}" is refused: ${issues.join('; ')}`);
 }

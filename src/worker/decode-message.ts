@@ -37,7 +37,10 @@ const schemaOf = <Payload>(schema: PayloadSchema<Payload>, { properties }: Recei
   if ('~standard' in schema) return schema;
   const version = properties[MESSAGE_PROPERTY.version] ?? '1';
   const found = Object.hasOwn(schema, version) ? schema[Number(version)] : undefined;
-  if (found === undefined) throw new InvalidMessageError(`payload version ${JSON.stringify(version.slice(0, 20))} is unknown here; known are ${Object.keys(schema).join(', ')}`);
+  if (found === undefined)
+    throw new InvalidMessageError(
+      `payload version ${JSON.stringify(version.slice(0, 20))} is unknown here; known are ${Object.keys(schema).join(', ')}`,
+    );
   return found;
 };
 

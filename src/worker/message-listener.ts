@@ -25,7 +25,9 @@ export interface ListenerMessage<Payload> {
 }
 
 /** One schema for every version of a payload, or one for each: `{ 1: old, 2: current }`. */
-export type PayloadSchema<Payload> = StandardSchemaV1<unknown, Payload> | { readonly [version: number]: StandardSchemaV1<unknown, Payload> };
+export type PayloadSchema<Payload> =
+  | StandardSchemaV1<unknown, Payload>
+  | { readonly [version: number]: StandardSchemaV1<unknown, Payload> };
 
 /** What a listener says: which messages, which call they lead to, and what the call's end does to our rows. */
 export interface MessageListenerDefinition<Payload, CallInput, Response> {
@@ -112,7 +114,8 @@ const optional = ({ isValid, expected }: Rule): Rule => ({
 });
 
 // A schema may be callable (arktype), so it is known by its property alone.
-const isStandardSchema = (value: unknown): boolean => (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']);
+const isStandardSchema = (value: unknown): boolean =>
+  (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']);
 const isVersionMap = (value: object): boolean => {
   const entries = Object.entries(value);
   return entries.length > 0 && entries.every(([version, schema]) => /^[1-9]\d*$/.test(version) && isStandardSchema(schema));

@@ -18,7 +18,13 @@ let home: TestDatabase;
 let orm: MikroORM;
 let database: TransactionDatabase;
 
-const half = (transactionId: string, payload: unknown = {}): HalfMessageView => ({ transactionId, topic: 'orders', tag: 'placed', keys: [], payload });
+const half = (transactionId: string, payload: unknown = {}): HalfMessageView => ({
+  transactionId,
+  topic: 'orders',
+  tag: 'placed',
+  keys: [],
+  payload,
+});
 const order = (transactionId: string) => ({
   id: `order-${transactionId}`,
   transactionId,
@@ -235,7 +241,8 @@ describe('A fenced session', () => {
     const [a, b] = [uuidV7(), uuidV7()];
     const rows = [uuidV7(), uuidV7()].map((id) => order(id));
     await orm.em.fork().insertMany(OrderEntity, rows);
-    const touch = (em: Awaited<ReturnType<FencedSession['begin']>>, index: number) => em.nativeUpdate(OrderEntity, { id: rows[index]!.id }, { status: 'PAID' });
+    const touch = (em: Awaited<ReturnType<FencedSession['begin']>>, index: number) =>
+      em.nativeUpdate(OrderEntity, { id: rows[index]!.id }, { status: 'PAID' });
     const [mine, theirs] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const other = withSession(b, 'session-lock', async (session) => {
       const em = await session.begin(never);
@@ -299,7 +306,10 @@ describe('A fenced session', () => {
     const gate = Promise.withResolvers<void>();
     const holders = Array.from({ length: 5 }, () => withSession(uuidV7(), 'session-lock', () => gate.promise));
     let ran = false;
-    await expect(withSession(uuidV7(), 'session-lock', async () => (ran = true), 100)).rejects.toMatchObject({ code: 'CB_DATABASE_UNAVAILABLE', acted: 'no' });
+    await expect(withSession(uuidV7(), 'session-lock', async () => (ran = true), 100)).rejects.toMatchObject({
+      code: 'CB_DATABASE_UNAVAILABLE',
+      acted: 'no',
+    });
     expect(await database.check(byRow, half(uuidV7()), never)).toBe('ROLLBACK');
     gate.resolve();
     await Promise.all(holders);
@@ -324,7 +334,10 @@ describe('A look-up that could answer for the wrong transaction', () => {
   });
 
   it('reads the payload: checked with each message instead', async () => {
-    const byPayload = rowExists<{ order: { id: string } }>(OrderEntity, (h) => ({ id: h.payload.order.id, transactionId: h.transactionId }));
+    const byPayload = rowExists<{ order: { id: string } }>(OrderEntity, (h) => ({
+      id: h.payload.order.id,
+      transactionId: h.transactionId,
+    }));
     await expect(start(byPayload)).resolves.toBeUndefined();
     expect(() => database.assertCheckable(byPayload, half('t', { order: { id: 'o1' } }))).not.toThrow();
     expect(() => database.assertCheckable(byPayload, half('t', { order: {} }))).toThrow(/"id" is undefined/);
@@ -342,7 +355,9 @@ describe('The purge of markers', () => {
     expect(await purgeTransactionMarkers(orm, { brokerRetentionHours: 72, batch: 1 })).toBe(2);
     const left = await connection.execute<{ id: string }[]>('select id from transaction_marker order by id desc');
     expect(left.map(({ id }) => id)).toEqual(ids.slice(0, 3));
-    await expect(purgeTransactionMarkers(orm, { brokerRetentionHours: 0 })).rejects.toThrow(/brokerRetentionHours must be at least 1, got 0/);
+    await expect(purgeTransactionMarkers(orm, { brokerRetentionHours: 0 })).rejects.toThrow(
+      /brokerRetentionHours must be at least 1, got 0/,
+    );
   });
 });
 

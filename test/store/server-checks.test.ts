@@ -16,7 +16,8 @@ const server = ({ version = '8.4.3', readOnly = 0, offsetMs = 0, variables = {},
   ({
     query: async (text: string) => {
       if (text.startsWith('select version()')) return [{ version, readOnly, now: Date.now() + offsetMs }];
-      if (text.startsWith('show global variables')) return Object.entries(variables).map(([Variable_name, Value]) => ({ Variable_name, Value }));
+      if (text.startsWith('show global variables'))
+        return Object.entries(variables).map(([Variable_name, Value]) => ({ Variable_name, Value }));
       return [{ count: members }];
     },
   }) as unknown as SidePool;

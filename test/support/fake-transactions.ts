@@ -23,7 +23,8 @@ export class ScriptedBroker implements TransactionalBroker {
       sendHalf: async (message: OutgoingMessage) => {
         await this.beforeHalf(message);
         this.story.push('half');
-        if (typeof this.failHalf === 'function' ? this.failHalf(message) : this.failHalf) throw new HalfMessageError('not confirmed', { retryable: true });
+        if (typeof this.failHalf === 'function' ? this.failHalf(message) : this.failHalf)
+          throw new HalfMessageError('not confirmed', { retryable: true });
         this.halves.push(message);
         return {
           messageId: `m${this.halves.length}`,

@@ -46,7 +46,14 @@ describe('The reader of an answer', () => {
   it('finds the end of rows, and does not take a row or a column for it', () => {
     const rowThatLooksLikeOk = packet(0x00);
     const rowOfNull = packet(0xfb);
-    expect(read(0, oneColumn, column, eof, rowThatLooksLikeOk, rowOfNull, eof).map((kind) => kind ?? '-')).toEqual(['-', '-', '-', '-', '-', 'rows']);
+    expect(read(0, oneColumn, column, eof, rowThatLooksLikeOk, rowOfNull, eof).map((kind) => kind ?? '-')).toEqual([
+      '-',
+      '-',
+      '-',
+      '-',
+      '-',
+      'rows',
+    ]);
     expect(read(DEPRECATE_EOF, oneColumn, column, rowThatLooksLikeOk, okAtEnd).map((kind) => kind ?? '-')).toEqual(['-', '-', '-', 'rows']);
   });
 

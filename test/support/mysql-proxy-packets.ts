@@ -109,7 +109,9 @@ function readLength(payload: Buffer, at: number): { value: number; end: number }
   const first = payload[at]!;
   const size = first === 0xfc ? 2 : first === 0xfd ? 3 : first === 0xfe ? 6 : 0;
   // Eight bytes of which the upper two are never used here.
-  return size === 0 ? { value: first, end: at + 1 } : { value: payload.readUIntLE(at + 1, size), end: at + 1 + (first === 0xfe ? 8 : size) };
+  return size === 0
+    ? { value: first, end: at + 1 }
+    : { value: payload.readUIntLE(at + 1, size), end: at + 1 + (first === 0xfe ? 8 : size) };
 }
 
 function afterLengths(payload: Buffer, at: number, count: number): number {

@@ -13,7 +13,8 @@ const open = async (): Promise<Connection> => {
   opened.push(connection);
   return connection;
 };
-const ids = async (): Promise<number[]> => ((await direct.query('select id from t order by id'))[0] as { id: number }[]).map(({ id }) => id);
+const ids = async (): Promise<number[]> =>
+  ((await direct.query('select id from t order by id'))[0] as { id: number }[]).map(({ id }) => id);
 
 beforeAll(async () => {
   home = await createDatabase('mysql_proxy');
@@ -39,7 +40,10 @@ describe('The MySQL proxy on a real server', () => {
     const long = 'x'.repeat(300_000);
     await connection.query('insert into t values (?, ?), (2, null)', [1, long]);
     const [rows] = await connection.query('select * from t order by id');
-    expect(rows).toEqual([{ id: 1, text: long }, { id: 2, text: null }]);
+    expect(rows).toEqual([
+      { id: 1, text: long },
+      { id: 2, text: null },
+    ]);
     await expect(connection.query('insert into t values (1, null)')).rejects.toMatchObject({ errno: 1062 });
     await expect(connection.query('select nonsense')).rejects.toMatchObject({ errno: 1054 });
     const [[self]] = (await connection.query('select connection_id() as id')) as unknown as [[{ id: number }]];
@@ -128,7 +132,9 @@ describe('The MySQL proxy on a real server', () => {
   it('swallows what is sent, and says nothing', async () => {
     const connection = await open();
     proxy.swallow();
-    await expect(connection.query({ sql: 'insert into t values (1, null)', timeout: 200 })).rejects.toMatchObject({ code: 'PROTOCOL_SEQUENCE_TIMEOUT' });
+    await expect(connection.query({ sql: 'insert into t values (1, null)', timeout: 200 })).rejects.toMatchObject({
+      code: 'PROTOCOL_SEQUENCE_TIMEOUT',
+    });
     await expect(createConnection({ uri: proxy.through(home.url), connectTimeout: 200 })).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     expect(await ids()).toEqual([]);
   });

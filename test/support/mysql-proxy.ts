@@ -1,6 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
-import { type AnswerKind, type MysqlPacket, answerReader, errPacket, packetCutter, queryText, readClientCapabilities, readGreeting } from './mysql-proxy-packets.ts';
+import {
+  type AnswerKind,
+  type MysqlPacket,
+  answerReader,
+  errPacket,
+  packetCutter,
+  queryText,
+  readClientCapabilities,
+  readGreeting,
+} from './mysql-proxy-packets.ts';
 
 /** A statement that came to the proxy. */
 export interface ProxiedStatement {
@@ -31,7 +40,11 @@ export interface MysqlError {
   readonly message: string;
 }
 
-export const READ_ONLY: MysqlError = { errno: 1290, sqlState: 'HY000', message: 'The MySQL server is running with the --read-only option so it cannot execute this statement' };
+export const READ_ONLY: MysqlError = {
+  errno: 1290,
+  sqlState: 'HY000',
+  message: 'The MySQL server is running with the --read-only option so it cannot execute this statement',
+};
 export const TOO_MANY_CONNECTIONS: MysqlError = { errno: 1040, sqlState: '08004', message: 'Too many connections' };
 
 /** A wire to MySQL or MariaDB, on loopback, that knows where statements and answers begin and end. Passes everything until told otherwise. */

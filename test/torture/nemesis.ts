@@ -39,7 +39,7 @@ export class Nemesis {
 
   start(): void {
     this.#courses = [
-      this.#course('broker', [8_000, 22_000], (random) => this.#restartServer('broker', random)),
+      this.#course('broker', [12_000, 30_000], (random) => this.#restartServer('broker', random)),
       this.#course('database', [6_000, 16_000], (random) => this.#restartServer('database', random)),
       this.#course('producers', [1_500, 5_000], (random) => this.#strikeProducer(random)),
       this.#course('sessions', [1_000, 4_000], (random) => this.#killSessions(random)),

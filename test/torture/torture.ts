@@ -46,6 +46,7 @@ const GIVE_UP_AFTER_MS = 15_000;
 /** How long the backlog may take to drain once nothing fails any more. */
 const DRAIN_DEADLINE_MS = 150_000;
 const START_DEADLINE_MS = 120_000;
+const STALL_MS = 60_000;
 const READ_DEADLINE_MS = 30_000;
 const STATUS_EVERY_MS = 3_000;
 
@@ -65,13 +66,14 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     count: options.producers,
     bystanders: variant?.bystanders ?? (options.hasNemesis ? 1 : 0),
     orders: options.orders,
-    paceMs: options.seconds * 1_000,
+    // Outages hold orders up: begun early enough to be done within the time.
+    paceMs: options.seconds * 850,
     folder: dataDir,
     settings: {
       endpoints,
       mysqlUrl,
       seed,
-      concurrency: 16,
+      concurrency: options.workload === undefined ? 40 : 16,
       unsafe: options.unsafe,
       workload: options.workload,
       isSteady: options.isSteady,
@@ -138,7 +140,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     await Promise.race([until(isOver, Infinity, signal, 'the end'), nemesis.failed]);
     onNews('nemesis off; bringing everything up again');
     await nemesis.stop();
-    await until(() => producers.isFinished, DRAIN_DEADLINE_MS, signal, 'all orders to be finished');
+    await finish(producers, signal);
   } else {
     verdict = await firstViolation(conclude, () => isOver() && producers.isFinished, signal);
   }
@@ -184,6 +186,16 @@ async function firstViolation(
     if (verdict.violations.some(({ invariant }) => invariant !== 'same answer for ever')) return verdict;
   }
   return undefined;
+}
+
+/** Waits for the orders that outages have held up, as long as it goes on. */
+async function finish(producers: Producers, signal: AbortSignal): Promise<void> {
+  for (let finished = -1; !producers.isFinished;) {
+    if (producers.progress.finished === finished) throw new Error(`no order was finished within ${STALL_MS} ms; ${finished} are`);
+    finished = producers.progress.finished;
+    const checkAt = Date.now() + STALL_MS;
+    await until(() => producers.isFinished || Date.now() > checkAt, Infinity, signal, '');
+  }
 }
 
 async function until(isDone: () => boolean, timeoutMs: number, signal: AbortSignal, what: string): Promise<void> {

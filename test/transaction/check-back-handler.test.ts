@@ -130,6 +130,8 @@ describe('CheckBackHandler', () => {
     const stop = onTransactionEvent('checked', (event) => events.push(event));
     await handler().answer(half({ owner: 'billing' }, { round: 7 }), never);
     stop();
-    expect(events).toEqual([expect.objectContaining({ transactionId: 't1', resolution: 'UNKNOWN', round: 7, reason: 'owned by "billing", not by "shop"' })]);
+    expect(events).toEqual([
+      expect.objectContaining({ transactionId: 't1', resolution: 'UNKNOWN', round: 7, reason: 'owned by "billing", not by "shop"' }),
+    ]);
   });
 });

@@ -83,7 +83,12 @@ describe('TransactionalPublisher.publish', () => {
     const { transactionId } = await publisher.publish(placeOrder, { id: 'o1' }, { correlationId: 'c-9' });
     expect(broker.halves[0]).toMatchObject({
       keys: ['o1'],
-      properties: { 'checkback-owner': 'shop', 'checkback-listener': 'orders:placed', 'checkback-tx': transactionId, 'checkback-correlation-id': 'c-9' },
+      properties: {
+        'checkback-owner': 'shop',
+        'checkback-listener': 'orders:placed',
+        'checkback-tx': transactionId,
+        'checkback-correlation-id': 'c-9',
+      },
     });
     expect(JSON.parse(Buffer.from(broker.halves[0]!.body).toString())).toEqual({ id: 'o1' });
   });
@@ -97,20 +102,38 @@ describe('TransactionalPublisher.publish', () => {
     const error = await publisher.publish(placeOrder, { id: 'o1' }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(LocalTransactionError);
     expect(error).toMatchObject({ cause: fault, reason: 'threw' });
-    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual([
+      'session-lock opened',
+      'half',
+      'BEGIN',
+      'execute',
+      'ROLLBACK',
+      'fence closed',
+      'END ROLLBACK',
+    ]);
   });
 
   it('rolls both back when the listener returns ROLLBACK', async () => {
     execute = async () => 'ROLLBACK';
     const publisher = await start();
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION', reason: 'declined' });
-    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual([
+      'session-lock opened',
+      'half',
+      'BEGIN',
+      'execute',
+      'ROLLBACK',
+      'fence closed',
+      'END ROLLBACK',
+    ]);
   });
 
   it('takes a result it does not know for a mistake, never for COMMIT', async () => {
     execute = async () => 'commit' as never;
     const publisher = await start();
-    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/must return "COMMIT", "ROLLBACK", commitWith(.*) or nothing, got 'commit'/);
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(
+      /must return "COMMIT", "ROLLBACK", commitWith(.*) or nothing, got 'commit'/,
+    );
     expect(await storyOf(publisher)).not.toContain('COMMIT');
   });
 
@@ -118,7 +141,16 @@ describe('TransactionalPublisher.publish', () => {
     execute = () => new Promise(() => {});
     const publisher = await start({ transactionTimeoutMs: 20 });
     await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toThrow(/overran its 20 ms/);
-    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'KILL', 'ROLLBACK', 'fence closed', 'END ROLLBACK']);
+    expect(await storyOf(publisher)).toEqual([
+      'session-lock opened',
+      'half',
+      'BEGIN',
+      'execute',
+      'KILL',
+      'ROLLBACK',
+      'fence closed',
+      'END ROLLBACK',
+    ]);
   });
 
   it('begins no local transaction when the half message is not confirmed', async () => {
@@ -148,7 +180,16 @@ describe('A COMMIT whose answer is lost', () => {
     const publisher = await start();
     await publisher.publish(placeOrder, { id: 'o1' });
     expect(database.checks).toBe(2);
-    expect(await storyOf(publisher)).toEqual(['session-lock opened', 'half', 'BEGIN', 'execute', 'COMMIT', 'KILL', 'fence closed', 'END COMMIT']);
+    expect(await storyOf(publisher)).toEqual([
+      'session-lock opened',
+      'half',
+      'BEGIN',
+      'execute',
+      'COMMIT',
+      'KILL',
+      'fence closed',
+      'END COMMIT',
+    ]);
   });
 
   it('is a rollback when the row is certainly absent', async () => {
@@ -184,7 +225,10 @@ describe('A local transaction that cannot commit', () => {
       throw new Error('duplicate key');
     };
     const publisher = await start();
-    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ reason: 'threw', message: expect.stringContaining('duplicate key') });
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({
+      reason: 'threw',
+      message: expect.stringContaining('duplicate key'),
+    });
     expect(database.checks).toBe(0);
     expect((await storyOf(publisher)).slice(-3)).toEqual(['ROLLBACK', 'fence closed', 'END ROLLBACK']);
   });
@@ -205,7 +249,15 @@ describe('A local transaction that cannot commit', () => {
     };
     const publisher = await start();
     await publisher.publish(placeOrder, { id: 'o1' });
-    expect(story.filter((step) => ['half', 'BEGIN', 'ROLLBACK', 'COMMIT'].includes(step))).toEqual(['half', 'BEGIN', 'ROLLBACK', 'BEGIN', 'ROLLBACK', 'BEGIN', 'COMMIT']);
+    expect(story.filter((step) => ['half', 'BEGIN', 'ROLLBACK', 'COMMIT'].includes(step))).toEqual([
+      'half',
+      'BEGIN',
+      'ROLLBACK',
+      'BEGIN',
+      'ROLLBACK',
+      'BEGIN',
+      'COMMIT',
+    ]);
     execute = async () => {
       throw new Error('deadlock');
     };
@@ -294,8 +346,24 @@ describe('Several messages, one decision', () => {
   it('are all stored before COMMIT under one transaction id, and each ENDs by itself', async () => {
     const publisher = await start({ listeners: [listener] });
     const { transactionId } = await publisher.publish(listener, { id: 'o1' });
-    expect(await storyOf(publisher)).toEqual(['marker opened', 'half', 'half', 'BEGIN', 'COMMIT', 'fence closed', 'END COMMIT', 'END COMMIT']);
-    expect(broker.halves.map(({ topic, properties }) => [topic, properties['checkback-tx'], properties['checkback-version'], properties['checkback-lookup']])).toEqual([
+    expect(await storyOf(publisher)).toEqual([
+      'marker opened',
+      'half',
+      'half',
+      'BEGIN',
+      'COMMIT',
+      'fence closed',
+      'END COMMIT',
+      'END COMMIT',
+    ]);
+    expect(
+      broker.halves.map(({ topic, properties }) => [
+        topic,
+        properties['checkback-tx'],
+        properties['checkback-version'],
+        properties['checkback-lookup'],
+      ]),
+    ).toEqual([
       ['orders', transactionId, '2', 'transactionMarker'],
       ['stock', transactionId, '1', 'transactionMarker'],
     ]);
@@ -310,7 +378,13 @@ describe('Several messages, one decision', () => {
 });
 
 describe('Several databases', () => {
-  const sharded = defineTransactionListener<Order>({ topic: 'orders', tag: 'placed', lookup, database: ({ id }) => id[0]!, execute: async () => {} });
+  const sharded = defineTransactionListener<Order>({
+    topic: 'orders',
+    tag: 'placed',
+    lookup,
+    database: ({ id }) => id[0]!,
+    execute: async () => {},
+  });
 
   it('take each the inputs that name them, and their check-backs', async () => {
     const other = new ScriptedDatabase([]);
@@ -320,7 +394,9 @@ describe('Several databases', () => {
     expect(story).not.toContain('COMMIT');
     other.answers.push('COMMIT');
     expect(await broker.ask(broker.halves[0]!)).toBe('COMMIT');
-    expect(await broker.ask({ ...broker.halves[0]!, properties: { ...broker.halves[0]!.properties, 'checkback-database': 'c' } })).toBe('UNKNOWN');
+    expect(await broker.ask({ ...broker.halves[0]!, properties: { ...broker.halves[0]!.properties, 'checkback-database': 'c' } })).toBe(
+      'UNKNOWN',
+    );
     await expect(publisher.publish(sharded, { id: 'x1' })).rejects.toThrow(/no database "x"; known are a, b/);
     await publisher.close();
   });
@@ -339,7 +415,7 @@ describe('Bad input', () => {
     ['key with a control character', { id: 'o\u00001' }, /white space or control/],
   ])('is refused before anything is sent or written: %s', async (_name, order, message) => {
     const publisher = await start();
-    const error = await publisher.publish(placeOrder, order as Order).catch((e: unknown) => e);
+    const error = await publisher.publish(placeOrder, order).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(InvalidMessageError);
     expect((error as Error).message).toMatch(message);
     expect(await storyOf(publisher)).toEqual([]);
@@ -363,7 +439,11 @@ describe('Bad input', () => {
     ['an owner with a space', { owner: 'my shop' }, /owner .* got "my shop"/],
     ['a timeout that is none', { transactionTimeoutMs: 0 }, /transactionTimeoutMs .* got 0/],
     ['no listener', { listeners: [] }, /at least one transaction listener/],
-    ['two listeners of one name', { listeners: [placeOrder, defineTransactionListener({ topic: 'orders', tag: 'placed', lookup, execute: () => {} })] }, /two are named "orders:placed"/],
+    [
+      'two listeners of one name',
+      { listeners: [placeOrder, defineTransactionListener({ topic: 'orders', tag: 'placed', lookup, execute: () => {} })] },
+      /two are named "orders:placed"/,
+    ],
   ])('is refused at start: %s', async (_name, options, message) => {
     await expect(start(options as never)).rejects.toThrow(message);
     await expect(start(options as never)).rejects.toThrow(ConfigurationError);

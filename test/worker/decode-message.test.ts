@@ -86,6 +86,8 @@ describe('Payload versions', () => {
   });
 
   it.each(['3', '0', '__proto__', 'constructor'])('that nobody here knows are refused: %s', async (version) => {
-    await expect(decodeMessage(received({ orderId: 'o-1' }, { 'checkback-version': version }), schemas)).rejects.toThrow(/is unknown here; known are 1, 2/);
+    await expect(decodeMessage(received({ orderId: 'o-1' }, { 'checkback-version': version }), schemas)).rejects.toThrow(
+      /is unknown here; known are 1, 2/,
+    );
   });
 });

@@ -1,4 +1,5 @@
 import type { CheckBack, CheckedHalfMessage, Resolution } from '../transactional-producer.ts';
+import { abortable } from '../../shared/abort.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { MESSAGE_PROPERTY } from '../message.ts';
 import { MessageView, type service } from './client-package.ts';
@@ -77,15 +78,6 @@ export class CheckBackAnswers {
   close(): void {
     this.#closed.abort(new Error('the producer is closed'));
   }
-}
-
-/** Rejects as soon as the signal aborts, even when the work never ends. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 function checkedHalfMessage(view: MessageView): CheckedHalfMessage {

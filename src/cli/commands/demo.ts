@@ -20,7 +20,9 @@ export function demoCommand(): Command {
     .description('four stories on real processes, a real broker and a real database: paid, rolled back, crashed, unanswered')
     .option('--keep', 'leave the stack up afterwards; end it with: checkback stack down --name demo')
     .addOption(
-      new Option('--stack <kind>', 'what to run on; auto takes the first that works: given by the environment, docker, native').choices(['auto', 'given', 'docker', 'native']).default('auto'),
+      new Option('--stack <kind>', 'what to run on; auto takes the first that works: given by the environment, docker, native')
+        .choices(['auto', 'given', 'docker', 'native'])
+        .default('auto'),
     )
     .action(async (flags: Flags) => {
       const narrator = new Narrator();
@@ -48,7 +50,9 @@ export function demoCommand(): Command {
       try {
         narrator.note(`\nbroker ${state.endpoints} · database ${state.mysqlUrl}`);
         const allHeld = await runDemo({ endpoints: state.endpoints!, mysqlUrl: state.mysqlUrl! }, narrator, abort.signal);
-        narrator.note(`\n${allHeld ? 'All four stories ended as they must' : 'NOT all stories ended as they must'} (${narrator.elapsedSeconds} s in all).`);
+        narrator.note(
+          `\n${allHeld ? 'All four stories ended as they must' : 'NOT all stories ended as they must'} (${narrator.elapsedSeconds} s in all).`,
+        );
         process.exitCode = allHeld ? 0 : 1;
       } finally {
         if (!flags.keep) await stackDown(cacheDir, STACK_NAME);

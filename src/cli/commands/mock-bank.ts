@@ -22,7 +22,11 @@ export function mockBankCommand(): Command {
         port: flags.port,
         script: (request) => {
           if (request.method !== 'POST') return undefined;
-          const kind = flags.neverAnswer.includes(request.idempotencyKey) ? 'never-answer' : flags.reject.includes(request.idempotencyKey) ? 'reject' : 'ok';
+          const kind = flags.neverAnswer.includes(request.idempotencyKey)
+            ? 'never-answer'
+            : flags.reject.includes(request.idempotencyKey)
+              ? 'reject'
+              : 'ok';
           process.stdout.write(`${request.method} ${request.path} ${request.idempotencyKey} → ${kind}\n`);
           return { kind };
         },

@@ -19,7 +19,9 @@ export function workerCommand(): Command {
     .option('-c, --config <file>', 'configuration file; default checkback.config.ts')
     .option('--concurrency <n>', 'deliveries worked at once by each listener; default 16', wholeNumber)
     .option('--drain-ms <ms>', 'how long running handlers may take to finish after SIGTERM', wholeNumber, 30_000)
-    .addOption(new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(
+      new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('info'),
+    )
     .action(async (flags: Flags) => {
       const config = await loadConfig(flags.config);
       const logger = cliLogger({ level: flags.logLevel, name: `${config.owner}-worker` });

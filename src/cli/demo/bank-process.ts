@@ -2,7 +2,9 @@ import { writeSync } from 'node:fs';
 import { startMockBank } from '../mock-bank/mock-bank.ts';
 
 /** A line on standard output: where the bank listens, and each payment request as it arrives. */
-export type BankReport = { readonly kind: 'ready'; readonly origin: string } | { readonly kind: 'request'; readonly key: string; readonly answered: boolean };
+export type BankReport =
+  | { readonly kind: 'ready'; readonly origin: string }
+  | { readonly kind: 'request'; readonly key: string; readonly answered: boolean };
 
 const report = (line: BankReport): void => void writeSync(1, `${JSON.stringify(line)}\n`);
 

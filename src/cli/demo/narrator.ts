@@ -28,7 +28,11 @@ export class Narrator {
     process.stdout.write(`\n${styleText('bold', title)}\n`);
     const columns = Object.keys(rows[0] ?? {});
     const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length)));
-    const line = (cells: readonly string[]): string => `  ${cells.map((cell, index) => cell.padEnd(widths[index]!)).join('  ').trimEnd()}\n`;
+    const line = (cells: readonly string[]): string =>
+      `  ${cells
+        .map((cell, index) => cell.padEnd(widths[index]!))
+        .join('  ')
+        .trimEnd()}\n`;
     process.stdout.write(styleText('dim', line(columns)));
     for (const row of rows) process.stdout.write(line(columns.map((column) => row[column] ?? '')));
   }

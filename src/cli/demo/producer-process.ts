@@ -15,7 +15,13 @@ export interface PublishOrder {
 /** A line on standard output: what happened, when it happens. */
 export type ProducerReport =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'event'; readonly name: keyof TransactionDiagnostics; readonly correlationId: string; readonly resolution?: string; readonly round?: number }
+  | {
+      readonly kind: 'event';
+      readonly name: keyof TransactionDiagnostics;
+      readonly correlationId: string;
+      readonly resolution?: string;
+      readonly round?: number;
+    }
   | { readonly kind: 'resolved' | 'rejected'; readonly correlationId: string; readonly message: string };
 
 const { values } = parseArgs({ options: { config: { type: 'string' }, 'die-after-commit': { type: 'boolean', default: false } } });
@@ -26,7 +32,13 @@ const report = (line: ProducerReport): void => void writeSync(1, `${JSON.stringi
 for (const name of ['half-sent', 'committed', 'rolled-back', 'ended', 'checked'] as const) {
   onTransactionEvent(name, (event) => {
     const { correlationId, resolution, round } = event as TransactionDiagnostics['checked'];
-    report({ kind: 'event', name, correlationId, ...(resolution === undefined ? {} : { resolution }), ...(round === undefined ? {} : { round }) });
+    report({
+      kind: 'event',
+      name,
+      correlationId,
+      ...(resolution === undefined ? {} : { resolution }),
+      ...(round === undefined ? {} : { round }),
+    });
     // Between the database's COMMIT and END: the moment an outbox is usually needed for.
     if (name === 'committed' && values['die-after-commit']) process.kill(process.pid, 'SIGKILL');
   });
@@ -40,7 +52,7 @@ report({ kind: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const { correlationId, input } = JSON.parse(line) as PublishOrder;
   try {
-    await publisher.part.publish(listener!, input as never, { correlationId });
+    await publisher.part.publish(listener!, input, { correlationId });
     report({ kind: 'resolved', correlationId, message: 'committed' });
   } catch (error) {
     report({ kind: 'rejected', correlationId, message: (error as Error).message });

@@ -23,19 +23,28 @@ const SAYS: Record<string, string> = {
 /** The four stories, each on processes of their own against a stack that is up. Resolves with whether all ended as they must. */
 export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, narrator: Narrator, signal: AbortSignal): Promise<boolean> {
   const configFile = demoModule('../../../checkback.config');
-  const env: Record<string, string | undefined> = { ...environment, CHECKBACK_ROCKETMQ_ENDPOINTS: stack.endpoints, CHECKBACK_MYSQL_URL: stack.mysqlUrl };
+  const env: Record<string, string | undefined> = {
+    ...environment,
+    CHECKBACK_ROCKETMQ_ENDPOINTS: stack.endpoints,
+    CHECKBACK_MYSQL_URL: stack.mysqlUrl,
+  };
   const run = Date.now().toString(36);
   const orders = { a: `order-a-${run}`, b: `order-b-${run}`, c: `order-c-${run}`, d: `order-d-${run}` };
   const processes: DemoProcess<unknown>[] = [];
   const keep = <Report>(child: DemoProcess<Report>): DemoProcess<Report> => {
-    processes.push(child as DemoProcess<unknown>);
+    processes.push(child);
     return child;
   };
   const startProducer = async (name: string, ...flags: string[]): Promise<DemoProcess<ProducerReport>> => {
     const producer = keep(
       startDemoProcess<ProducerReport>(demoModule('producer-process'), ['--config', configFile, ...flags], env, (report) => {
         if (report.kind !== 'event') return;
-        const detail = report.resolution === undefined ? '' : report.name === 'checked' ? ` → ${report.resolution}, from the row` : `: ${report.resolution}`;
+        const detail =
+          report.resolution === undefined
+            ? ''
+            : report.name === 'checked'
+              ? ` → ${report.resolution}, from the row`
+              : `: ${report.resolution}`;
         narrator.step(`${name} ${producer.pid}`, `${SAYS[report.name] ?? report.name}${detail}`);
       }),
     );
@@ -46,7 +55,10 @@ export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, na
   const place = async (producer: DemoProcess<ProducerReport>, orderId: string, amountMinor: number): Promise<ProducerReport> => {
     const answer = producer.next((report) => report.kind === 'resolved' || report.kind === 'rejected');
     const ended = producer.next((report) => report.kind === 'event' && report.name === 'ended');
-    producer.send({ correlationId: orderId, input: { orderId, customerId: 'customer-1', amountMinor, currency: 'EUR' } } satisfies PublishOrder);
+    producer.send({
+      correlationId: orderId,
+      input: { orderId, customerId: 'customer-1', amountMinor, currency: 'EUR' },
+    } satisfies PublishOrder);
     return (await Promise.all([answer, ended]))[0];
   };
 
@@ -57,7 +69,10 @@ export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, na
       startDemoProcess<BankReport>(demoModule('bank-process'), [orders.d], env, (report) => {
         if (report.kind !== 'request') return;
         bankRequests.push(report.key);
-        narrator.step(`bank ${bank.pid}`, `POST /payments, idempotency key ${report.key}${report.answered ? ' → 201' : ' … accepts it and never answers'}`);
+        narrator.step(
+          `bank ${bank.pid}`,
+          `POST /payments, idempotency key ${report.key}${report.answered ? ' → 201' : ' … accepts it and never answers'}`,
+        );
       }),
     );
     const ready = await bank.next((report) => report.kind === 'ready');
@@ -80,7 +95,10 @@ export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, na
     narrator.chapter('(a) An order is placed, delivered and paid');
     await place(producer, orders.a, 4_200);
     const paid = await eventually(() => isPaid(db, orders.a), signal);
-    narrator.step(`worker ${worker.pid}`, paid ? 'external_call is SUCCESS and the order is PAID, in one transaction' : 'the order is not paid');
+    narrator.step(
+      `worker ${worker.pid}`,
+      paid ? 'external_call is SUCCESS and the order is PAID, in one transaction' : 'the order is not paid',
+    );
     verdicts.push(narrator.verdict(paid, 'one decision: the row is there, the message was delivered, the bank was called once'));
 
     narrator.chapter('(b) The local transaction fails: nobody ever sees the message');
@@ -93,25 +111,39 @@ export async function runDemo(stack: { endpoints: string; mysqlUrl: string }, na
     void place(doomed, orders.c, 9_900).catch(() => {});
     const end = await doomed.ended;
     const row = await db.em.fork().findOne(OrderEntity, { id: orders.c });
-    narrator.step(`producer ${doomed.pid}`, `is dead (${String(end)}); the row says ${row?.status ?? 'nothing'}, and the broker has heard no END`);
+    narrator.step(
+      `producer ${doomed.pid}`,
+      `is dead (${String(end)}); the row says ${row?.status ?? 'nothing'}, and the broker has heard no END`,
+    );
     // The first producer of this service would answer as well; it leaves, so that it must be a process started after the crash.
     await producer.stop();
     const heir = await startProducer('producer');
     narrator.step(`producer ${heir.pid}`, 'started in its place; it knows nothing but the database');
     const rescued = await eventually(() => isPaid(db, orders.c), signal);
     narrator.step(`worker ${worker.pid}`, rescued ? 'the order is PAID' : 'the order is not paid');
-    verdicts.push(narrator.verdict(end === 'SIGKILL' && rescued, 'nothing was lost: the broker asked back, the row answered COMMIT, the payment was made'));
+    verdicts.push(
+      narrator.verdict(
+        end === 'SIGKILL' && rescued,
+        'nothing was lost: the broker asked back, the row answered COMMIT, the payment was made',
+      ),
+    );
 
     narrator.chapter('(d) A bank that accepts the request and never answers');
     await place(heir, orders.d, 1_500);
     const unknown = await eventually(async () => (await callOf(db, orders.d))?.status === 'UNKNOWN', signal);
-    narrator.step(`worker ${worker.pid}`, unknown ? 'no answer within the read timeout: the call is UNKNOWN, the evidence is kept' : 'the call is not UNKNOWN');
+    narrator.step(
+      `worker ${worker.pid}`,
+      unknown ? 'no answer within the read timeout: the call is UNKNOWN, the evidence is kept' : 'the call is not UNKNOWN',
+    );
     // Long enough for a blind retry to show itself.
     await systemClock.sleep(3_000, signal);
     const asked = bankRequests.filter((key) => key === orders.d).length;
-    verdicts.push(narrator.verdict(unknown && asked === 1, `not retried: the bank was asked ${asked} time(s); it may have taken the money`));
+    verdicts.push(
+      narrator.verdict(unknown && asked === 1, `not retried: the bank was asked ${asked} time(s); it may have taken the money`),
+    );
 
-    const neverSeen = refused.kind === 'rejected' && !bankRequests.includes(orders.b) && (await db.em.fork().count(OrderEntity, { id: orders.b })) === 0;
+    const neverSeen =
+      refused.kind === 'rejected' && !bankRequests.includes(orders.b) && (await db.em.fork().count(OrderEntity, { id: orders.b })) === 0;
     verdicts.push(narrator.verdict(neverSeen, `(b) again: no row, no delivery and no call for ${orders.b}, to the end`));
 
     await printTables(db, Object.values(orders), narrator);
@@ -144,7 +176,12 @@ async function printTables(db: Database, orderIds: readonly string[], narrator: 
     'orders',
     orderIds.map((id) => {
       const order = orders.get(id);
-      return { id, status: order?.status ?? '(no row)', amount: order === undefined ? '' : `${order.amountMinor} ${order.currency}`, transaction_id: order?.transactionId ?? '' };
+      return {
+        id,
+        status: order?.status ?? '(no row)',
+        amount: order === undefined ? '' : `${order.amountMinor} ${order.currency}`,
+        transaction_id: order?.transactionId ?? '',
+      };
     }),
   );
   const calls = await em.find(ExternalCallEntity, { idempotencyKey: [...orderIds] }, { orderBy: { id: 'asc' } });
