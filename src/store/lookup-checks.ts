@@ -36,7 +36,7 @@ export function assertLookupIsExact(
     ...Object.values(meta.properties as Record<string, { name: string; unique?: boolean | string }>).flatMap((property) =>
       property.unique ? [[property.name]] : [],
     ),
-    ...meta.uniques.map((unique) => [unique.properties ?? []].flat() as string[]),
+    ...meta.uniques.map(({ properties = [] }) => (Array.isArray(properties) ? properties : [properties]).map(String)),
   ];
   if (!keys.some((key) => key.length > 0 && key.every((column) => columns.has(column)))) {
     throw new ConfigurationError(`${at}: ${[...columns].join(', ')} is neither a primary nor a unique key`);
