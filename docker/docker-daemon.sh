@@ -78,8 +78,8 @@ start() {
     echo '{}' >"$run/daemon.json"
     # In a session of its own: Ctrl-C on the tests must not end the daemon under them.
     setsid dockerd --config-file "$run/daemon.json" --data-root "$data" --exec-root "$run/exec" --pidfile "$run/dockerd.pid" \
-      --host "$DOCKER_HOST" --cgroup-parent "$cgroup" --bridge "$bridge" --ip 127.0.0.1 \
-      --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$run/dockerd.log" 2>&1 </dev/null &
+      --host "$DOCKER_HOST" --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "$cgroup" \
+      --bridge "$bridge" --ip 127.0.0.1 --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$run/dockerd.log" 2>&1 </dev/null &
     local pid=$! tries
     for tries in $(seq 150); do
       if is_up; then break; fi
@@ -96,12 +96,14 @@ start() {
   echo "export DOCKER_HOST='$DOCKER_HOST'"
 }
 
-# The daemon, its containerd and the shims; the proxies of published ports end with the daemon.
+# The daemon, its containerd, the shims, and what runs in containers, which outlives a killed daemon and is known by its
+# control group. The proxies of published ports end with the daemon.
 our_processes() {
   local pid
   for pid in $(pgrep --full -- "$run/" || true); do
     case "$(cat "/proc/$pid/comm" 2>/dev/null)" in dockerd | containerd*) if is_ours "$pid"; then echo "$pid"; fi ;; esac
   done
+  find /sys/fs/cgroup -path "*/$cgroup/*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un
 }
 wait_for_none() {
   local tries
@@ -119,9 +121,10 @@ stop() {
   if is_up; then docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null 2>&1 || true; fi
   local pid
   pid=$(cat "$run/dockerd.pid" 2>/dev/null || true)
-  if [ -n "$pid" ] && is_ours "$pid"; then kill -TERM "$pid" 2>/dev/null || true; fi
-  if ! wait_for_none 200; then
-    say 'some of it did not end when asked: killing it'
+  local patience=1
+  if [ -n "$pid" ] && is_ours "$pid" && kill -TERM "$pid" 2>/dev/null; then patience=200; fi
+  if ! wait_for_none "$patience"; then
+    say 'some of it does not end by itself: killing it'
     our_processes | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
     wait_for_none 50 || fail "these processes of ours do not end: $(our_processes | tr '\n' ' ')"
   fi
@@ -129,6 +132,11 @@ stop() {
   awk -v run="$run/" -v data="$data" '{ if (index($2, run) == 1 || index($2, data) == 1) print $2 }' /proc/mounts | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount --lazy "$mount"; done
   if ip link show "$bridge" >/dev/null 2>&1; then ip link delete "$bridge"; fi
   find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec rmdir {} + 2>/dev/null || true
+  # Sockets of shims that were killed; one that somebody listens on is in this list.
+  local stale
+  for stale in /run/containerd/s/*; do
+    if [ -S "$stale" ] && ! grep -qF -- "$stale" /proc/net/unix; then rm -f "$stale"; fi
+  done
   if [ -f "$run/traces" ]; then
     while read -r trace; do
       if [ -d "$trace" ]; then rmdir "$trace" 2>/dev/null || true; else rm -f "$trace"; fi

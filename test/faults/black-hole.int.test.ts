@@ -22,6 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  shop.proxy.cut();
   return publisher?.close(1_000);
 });
 
@@ -34,9 +35,10 @@ describe.each([ROW_FIRST, MARKER_FIRST])('A wire to the database that swallows e
     const listener = orderListener('orders', strategy);
     publisher = await shop.start(listener);
     for (let index = 0; index < QUESTIONS; index++) await publisher.publish(listener, anOrder(`${strategy.name}-${index}`));
-    expect(await ask(0)).toBe('COMMIT');
-    shop.proxy.swallow();
     const questions = Array.from({ length: QUESTIONS }, (_, index) => index);
+    // As many connections for look-ups as there can be are open when the wire goes dead.
+    expect(await Promise.all(questions.map((index) => ask(index, 10_000)))).toEqual(questions.map(() => 'COMMIT'));
+    shop.proxy.swallow();
     expect(await Promise.all(questions.map((index) => ask(index)))).toEqual(questions.map(() => 'UNKNOWN'));
 
     // What was asked is lost for good, as if the server had been replaced; its connections never say so.
@@ -57,6 +59,19 @@ describe.each([ROW_FIRST, MARKER_FIRST])('A wire to the database that swallows e
   });
 });
 
+describe('A publisher whose database answers nothing any more', () => {
+  it('closes all the same, in its time', async () => {
+    const listener = orderListener('orders', ROW_FIRST);
+    publisher = await shop.start(listener);
+    await publisher.publish(listener, anOrder('before-close'));
+    expect(await ask(0, 10_000)).toBe('COMMIT');
+    shop.proxy.swallow();
+    expect(await ask(0)).toBe('UNKNOWN');
+    const isLate = new Promise((resolve) => setTimeout(resolve, 10_000, 'still open after 10 s'));
+    expect(await Promise.race([publisher.close(500).then(() => 'closed'), isLate])).toBe('closed');
+  });
+});
+
 describe('A COMMIT whose connection died', () => {
   it('is looked up at once: nobody waits for a dead connection to die', async () => {
     const listener = orderListener('orders', MARKER_FIRST);
@@ -64,7 +79,8 @@ describe('A COMMIT whose connection died', () => {
     await publisher.publish(listener, anOrder('warm'));
     const lost = shop.proxy.intercept(/^commit$/i, async (commit) => {
       await commit.forward();
-      commit.cut();
+      // The server has not noticed: KILL finds its session.
+      commit.cutClient();
     });
     const fired: (number | undefined)[] = [];
     const setRealTimeout = globalThis.setTimeout;

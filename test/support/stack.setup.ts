@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { givenAddresses } from '../../src/cli/stack/given-stack.ts';
 import { openStack, type OpenStackOptions } from '../../src/cli/stack/open-stack.ts';
@@ -83,8 +84,13 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
       },
     };
   } catch (error) {
-    keep();
-    console.error(`[stack] its logs are kept in ${dataDir}/log`);
+    // In Docker nothing is written here; the error carries the containers' last lines.
+    if (existsSync(join(dataDir, 'log'))) {
+      keep();
+      console.error(`[stack] its logs are kept in ${dataDir}/log`);
+    } else {
+      remove();
+    }
     throw error;
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);

@@ -133,6 +133,14 @@ describe("The torture's judge", () => {
     ]);
   });
 
+  it('calls a rejection that says neither "rolled back" nor "in doubt" a lie', () => {
+    for (const rows of [[], [row(1)]]) {
+      expect(broken({ outcomes: new Map([rejected(1, 'none')]), rows, deliveries: rows.length > 0 ? [delivery(1)] : [] })).toEqual([
+        'I8 every rejection says what happened',
+      ]);
+    }
+  });
+
   it('counts deliveries beyond the first as duplicates, which are no violation, and effects beyond the first, which are one', () => {
     expect(judged({ deliveries: [delivery(1), delivery(1), delivery(1)] })).toMatchObject({ delivered: 1, duplicates: 2, violations: [] });
     expect(judged({ effects: [effect(1, 3)] })).toMatchObject({

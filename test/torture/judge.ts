@@ -7,6 +7,7 @@ export const INVARIANTS = [
   'I2 no lost message',
   'I8 resolved means committed',
   'I8 rejected as rolled back means never committed',
+  'I8 every rejection says what happened',
   'I3 one effect per order',
   'rows of one transaction commit together',
   'same answer for ever',
@@ -19,7 +20,7 @@ export type Invariant = (typeof INVARIANTS)[number];
 export type Outcome =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'resolved'; readonly transactionId: string }
-  | { readonly kind: 'rejected'; readonly code: string };
+  | { readonly kind: 'rejected'; readonly code: string; readonly message?: string };
 
 /** A committed row: which attempt wrote it in which transaction, and which messages go with it. */
 export interface CommittedRow {
@@ -152,6 +153,13 @@ export function judge(evidence: Evidence): Verdict {
     latest.set(orderIdOf(attemptId), outcome);
     if (outcome.kind === 'rejected' && outcome.code === IN_DOUBT) inDoubt += 1;
     const row = rowOfAttempt.get(attemptId);
+    if (outcome.kind === 'rejected' && outcome.code !== IN_DOUBT && !ROLLED_BACK.has(outcome.code)) {
+      lies += 1;
+      breaks(
+        'I8 every rejection says what happened',
+        `${attemptId} was rejected with code "${outcome.code}", which tells its caller nothing: ${outcome.message ?? ''}`,
+      );
+    }
     if (outcome.kind === 'resolved' && row?.transactionId !== outcome.transactionId) {
       lies += 1;
       breaks(

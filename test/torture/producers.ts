@@ -66,7 +66,7 @@ export class Producers {
     return new ProducerProcess(
       { ...settings, name, owner, reportFile: join(folder, `${name}-${this.#lives}.jsonl`) },
       join(folder, 'log', `${name}.log`),
-      { report: (report) => this.#take(name, report), crash: (how) => this.crashes.push(how) },
+      { report: (report) => this.#take(report), crash: (how) => this.crashes.push(how) },
     );
   }
 
@@ -135,7 +135,7 @@ export class Producers {
     }
   }
 
-  #take(name: string, report: Report): void {
+  #take(report: Report): void {
     switch (report.kind) {
       case 'started':
         this.outcomes.set(report.attemptId, { kind: 'unknown' });
@@ -146,8 +146,6 @@ export class Producers {
       case 'rejected':
         this.outcomes.set(report.attemptId, report);
         this.rejections[report.code] = (this.rejections[report.code] ?? 0) + 1;
-        if (report.code === 'none')
-          this.crashes.push(`${name}: ${report.attemptId} was rejected with an error of no kind: ${report.message}`);
         break;
       case 'finished':
         this.#finished.add(report.orderId);

@@ -41,6 +41,8 @@ export interface TortureResult extends Verdict {
 /** A check-back comes at least this often while the broker holds a half that nobody has decided. */
 const QUIET_MS = 5_000;
 const STEADY_TRANSACTION_TIMEOUT_MS = 6_000;
+/** Below what slow and frozen transactions take, and above what ordinary ones take on a machine that is this busy. */
+const NEMESIS_TRANSACTION_TIMEOUT_MS = 2_000;
 /** Quiet beyond that with something undelivered: more would be waiting for nothing. */
 const GIVE_UP_AFTER_MS = 15_000;
 /** How long the backlog may take to drain once nothing fails any more. */
@@ -89,7 +91,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       profile: 'test',
       topics: Object.values(TOPICS).map((name) => ({ name, type: 'TRANSACTION' as const })),
       groups: [{ name: GROUP, retryMaxTimes: 1_000 }],
-      transactionTimeOutMs: options.isSteady ? STEADY_TRANSACTION_TIMEOUT_MS : undefined,
+      transactionTimeOutMs: options.isSteady
+        ? STEADY_TRANSACTION_TIMEOUT_MS
+        : options.hasNemesis
+          ? NEMESIS_TRANSACTION_TIMEOUT_MS
+          : undefined,
       ports,
       signal,
       onProgress: onNews,

@@ -30,7 +30,7 @@ export async function openLocalShop(name: string, url?: string): Promise<LocalSh
     const broker = new ScriptedBroker(story);
     const open = async (at: string, poolSize: number): Promise<MikroORM> => {
       const orm = await openOrm({ url: at, entities: [...ENGINE_ENTITIES, OrderEntity], migrations: [...ENGINE_MIGRATIONS, Migration20260101000000Orders], poolSize });
-      return resources.adopt(orm, (opened) => opened.close(true));
+      return resources.adopt(orm, (opened) => opened.close(true).catch(() => {}));
     };
     const orm = await open(database.url, 5);
     await orm.migrator.up();
@@ -48,7 +48,10 @@ export async function openLocalShop(name: string, url?: string): Promise<LocalSh
           listeners: [listener],
           ...options,
         });
-        return resources.adopt(publisher, (started) => started.close(2_000));
+        resources.adopt(publisher, (started) => started.close(2_000));
+        // First of all: what still waits for an answer would keep everything open.
+        resources.defer(() => proxy.cut());
+        return publisher;
       },
       orderIds: async () => (await orm.em.fork().find(OrderEntity, {}, { fields: ['id'], orderBy: { id: 'asc' } })).map(({ id }) => id),
       sessions: async () => {
