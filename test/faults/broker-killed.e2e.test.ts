@@ -1,6 +1,13 @@
+/* oxlint-disable vitest/no-conditional-expect -- what must hold depends on the outcome, which is not this test's to choose */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { NativeStack } from '../../src/cli/stack/native-stack.ts';
-import { HalfMessageError, LocalTransactionError, type TransactionalBroker, type TransactionalPublisher, rocketmq } from '../../src/index.ts';
+import {
+  HalfMessageError,
+  LocalTransactionError,
+  type TransactionalBroker,
+  type TransactionalPublisher,
+  rocketmq,
+} from '../../src/index.ts';
 import { collectEvents } from '../support/publishing-events.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { type Shop, openShop } from '../support/publishing-shop.ts';
@@ -70,8 +77,19 @@ afterAll(async () => {
 
 /** Orders under every strategy at once; one in three decides ROLLBACK. */
 async function publishMany(prefix: string): Promise<Map<string, unknown>> {
-  const orders = listeners.flatMap((listener) => Array.from({ length: ORDERS_EACH }, (_, index) => ({ listener, orderId: `${prefix}-${listener.name}-${index}`, amountMinor: index === 1 ? 0 : 100 })));
-  const outcomes = await Promise.all(orders.map(async ({ listener, orderId, amountMinor }) => [orderId, await outcomeOf(publisher.publish(listener, anOrder(orderId, { amountMinor })))] as const));
+  const orders = listeners.flatMap((listener) =>
+    Array.from({ length: ORDERS_EACH }, (_, index) => ({
+      listener,
+      orderId: `${prefix}-${listener.name}-${index}`,
+      amountMinor: index === 1 ? 0 : 100,
+    })),
+  );
+  const outcomes = await Promise.all(
+    orders.map(
+      async ({ listener, orderId, amountMinor }) =>
+        [orderId, await outcomeOf(publisher.publish(listener, anOrder(orderId, { amountMinor })))] as const,
+    ),
+  );
   return new Map(outcomes);
 }
 
@@ -98,14 +116,17 @@ async function expectDeliveredIsCommitted(prefix: string, outcomes: ReadonlyMap<
   const resolved = [...outcomes].filter(([, outcome]) => !(outcome instanceof Error)).map(([orderId]) => orderId);
   expect(committed).toEqual(resolved.toSorted());
   for (const outcome of outcomes.values()) {
-    if (outcome instanceof Error) expect(outcome instanceof HalfMessageError || outcome instanceof LocalTransactionError, String(outcome)).toBe(true);
+    if (outcome instanceof Error)
+      expect(outcome instanceof HalfMessageError || outcome instanceof LocalTransactionError, String(outcome)).toBe(true);
   }
   const missing = () => committed.filter((id) => !deliveries.ids().has(id));
   await expect.poll(missing, PATIENCE).toEqual([]);
   // A half whose END was lost would be asked about, and so settled, before this one's.
   let tries = 0;
   const sentinel = () => `${prefix}-sentinel-${tries}`;
-  await expect.poll(() => outcomeOf(publisher.publish(listeners[0]!, anOrder(`${prefix}-sentinel-${++tries}`))), PATIENCE).not.toBeInstanceOf(Error);
+  await expect
+    .poll(() => outcomeOf(publisher.publish(listeners[0]!, anOrder(`${prefix}-sentinel-${++tries}`))), PATIENCE)
+    .not.toBeInstanceOf(Error);
   await deliveries.until(sentinel());
   const delivered = [...deliveries.ids()].filter((id) => id.startsWith(prefix) && !id.includes('sentinel'));
   expect(delivered.toSorted()).toEqual(committed);

@@ -16,7 +16,7 @@ import { watchedBroker } from '../support/publishing-brokers.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { type Shop, openShop } from '../support/publishing-shop.ts';
 import { type Deliveries, collectDeliveries, deliverSentinel, outcomeOf } from './support/deliveries.ts';
-import { STRATEGIES, type Strategy, orderListener } from './support/strategies.ts';
+import { MARKER_FIRST, ROW_FIRST, ROW_OVERLAPPED, STRATEGIES, type Strategy, orderListener } from './support/strategies.ts';
 
 const PATIENCE = { timeout: 40_000, interval: 50 };
 
@@ -66,14 +66,16 @@ const listeners = new Map<string, TransactionListener<PlaceOrder>>();
 /** What `execute` waits for after it has written its row, by order. */
 const openUntil = new Map<string, Promise<void>>();
 
-const answersFor = (orderId: string): Resolution[] => broker.asked.filter(({ half }) => half.keys[0] === orderId).flatMap(({ answers }) => answers);
+const answersFor = (orderId: string): Resolution[] =>
+  broker.asked.filter(({ half }) => half.keys[0] === orderId).flatMap(({ answers }) => answers);
 const publish = (strategy: Strategy, orderId: string) => publisher.publish(listeners.get(strategy.name)!, anOrder(orderId));
 /** Asked as often as anybody likes, when everything is over. */
 const answersForEver = async (orderId: string): Promise<Resolution[]> => {
   const { half } = broker.asked.find((question) => question.half.keys[0] === orderId)!;
   const never = new AbortController().signal;
   const answers: Resolution[] = [];
-  for (let round = 1; round <= 5; round++) answers.push(...(await Promise.all([broker.ask({ ...half, round }, never), broker.ask({ ...half, round }, never)])));
+  for (let round = 1; round <= 5; round++)
+    answers.push(...(await Promise.all([broker.ask({ ...half, round }, never), broker.ask({ ...half, round }, never)])));
   return answers;
 };
 const always = (resolution: Resolution): Resolution[] => Array.from({ length: 10 }, () => resolution);
@@ -85,7 +87,7 @@ beforeAll(async () => {
       await execute(em, order, context);
       await em.flush();
       await openUntil.get(order.orderId);
-      return 'COMMIT';
+      return 'COMMIT' as const;
     });
     listeners.set(strategy.name, listener);
   }
@@ -97,7 +99,7 @@ beforeAll(async () => {
 afterAll(() => shop?.[Symbol.asyncDispose]());
 
 describe.each(STRATEGIES)('Check-backs, under $name', (strategy) => {
-  const { name, lookup, half } = strategy;
+  const { name, half } = strategy;
 
   it('while the transaction is open: answered UNKNOWN again and again, and the message is delivered after COMMIT', async () => {
     const orderId = `open-${name}`;
@@ -123,35 +125,39 @@ describe.each(STRATEGIES)('Check-backs, under $name', (strategy) => {
     await shop.orm.em.fork().nativeUpdate(OrderEntity, { id: orderId }, { status: 'PAID' });
     expect(await answersForEver(orderId)).toEqual(always('COMMIT'));
   });
+});
 
-  if (half !== 'beforeCommit') {
-    it('before BEGIN: nothing is lost, and no ghost', async () => {
-      const orderId = `before-${name}`;
-      broker.afterHalf = async ({ keys }) => {
-        if (keys[0] === orderId) await expect.poll(() => answersFor(orderId).length, PATIENCE).toBeGreaterThan(0);
-      };
-      if (half === 'overlapped') {
-        // Nothing is before BEGIN then: the half is stored first, and the row comes late.
-        openUntil.set(orderId, expect.poll(() => answersFor(orderId).length, PATIENCE).toBeGreaterThan(0) as Promise<void>);
-      }
-      const outcome = await outcomeOf(publish(strategy, orderId));
-      const answers = new Set(answersFor(orderId));
-      if (lookup.kind === 'transactionMarker') {
-        // The check-back has decided it: the order is refused, and told so.
-        expect(answers).toEqual(new Set(['ROLLBACK']));
-        expect(outcome).toBeInstanceOf(LocalTransactionError);
-        await deliverSentinel(publisher, listeners.get(name)!, deliveries);
-        expect(deliveries.ids()).not.toContain(orderId);
-        expect(await shop.orderIds()).not.toContain(orderId);
-        expect(await answersForEver(orderId)).toEqual(always('ROLLBACK'));
-      } else {
-        expect(outcome).not.toBeInstanceOf(Error);
-        await deliveries.until(orderId);
-        expect(answers).not.toContain('ROLLBACK');
-        expect(await answersForEver(orderId)).toEqual(always('COMMIT'));
-      }
-    });
-  }
+/** Publishes an order whose transaction begins, or writes its row, only when it was asked about. */
+async function publishLate(strategy: Strategy, orderId: string): Promise<unknown> {
+  const isAsked = async (): Promise<void> => {
+    await expect.poll(() => answersFor(orderId).length, PATIENCE).toBeGreaterThan(0);
+  };
+  if (strategy.half === 'first') broker.afterHalf = async ({ keys }) => (keys[0] === orderId ? isAsked() : undefined);
+  else openUntil.set(orderId, isAsked());
+  return outcomeOf(publish(strategy, orderId));
+}
+
+describe.each([ROW_FIRST, ROW_OVERLAPPED])('A check-back before BEGIN, under $name', (strategy) => {
+  it('is answered UNKNOWN, and the order is delivered after COMMIT', async () => {
+    const orderId = `before-${strategy.name}`;
+    expect(await publishLate(strategy, orderId)).not.toBeInstanceOf(Error);
+    await deliveries.until(orderId);
+    expect(answersFor(orderId)[0]).toBe('UNKNOWN');
+    expect(answersFor(orderId)).not.toContain('ROLLBACK');
+    expect(await answersForEver(orderId)).toEqual(always('COMMIT'));
+  });
+});
+
+describe('A check-back before BEGIN, under marker-first', () => {
+  it('decides ROLLBACK: the order is refused, told so, and never delivered', async () => {
+    const orderId = 'before-marker';
+    expect(await publishLate(MARKER_FIRST, orderId)).toBeInstanceOf(LocalTransactionError);
+    expect(new Set(answersFor(orderId))).toEqual(new Set(['ROLLBACK']));
+    await deliverSentinel(publisher, listeners.get(MARKER_FIRST.name)!, deliveries);
+    expect(deliveries.ids()).not.toContain(orderId);
+    expect(await shop.orderIds()).not.toContain(orderId);
+    expect(await answersForEver(orderId)).toEqual(always('ROLLBACK'));
+  });
 });
 
 describe('Both answers to a question asked twice at once', () => {

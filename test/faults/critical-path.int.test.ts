@@ -3,7 +3,15 @@ import type { TransactionalPublisher, TransactionListener } from '../../src/inde
 import type { PlaceOrder } from '../../listeners/index.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { type LocalShop, openLocalShop } from './support/local-shop.ts';
-import { MARKER_BEFORE_COMMIT, MARKER_FIRST, ROW_BEFORE_COMMIT, ROW_FIRST, ROW_OVERLAPPED, type Strategy, orderListener } from './support/strategies.ts';
+import {
+  MARKER_BEFORE_COMMIT,
+  MARKER_FIRST,
+  ROW_BEFORE_COMMIT,
+  ROW_FIRST,
+  ROW_OVERLAPPED,
+  type Strategy,
+  orderListener,
+} from './support/strategies.ts';
 
 const WORDS: readonly [RegExp, string][] = [
   [/get_lock/, 'lock'],
@@ -60,7 +68,13 @@ describe('The critical path of publish()', () => {
     await publisher.publish(listener, nextOrder());
     resolved.resolve();
     // A publisher that waits for it kills the connection after two seconds, over another one.
-    expect(shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step))).toEqual(['lock', 'half', 'BEGIN', 'row', 'COMMIT']);
+    expect(shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step))).toEqual([
+      'lock',
+      'half',
+      'BEGIN',
+      'row',
+      'COMMIT',
+    ]);
     await released;
     await publisher.close();
   });
@@ -90,7 +104,7 @@ describe('The critical path of publish()', () => {
     expect([steps[0], steps.at(-1)]).toEqual(['lock', 'COMMIT']);
     shop.broker.beforeHalf = async () => {};
     await publisher.close();
-  });
+  }, 20_000);
 
   it('with "overlapped", sends no COMMIT while the half message is not stored', async () => {
     const listener = orderListener('orders', ROW_OVERLAPPED);

@@ -48,7 +48,15 @@ async function lockRow(orderId: string): Promise<{ release(): Promise<void> }> {
 /** A row that orders of this test update as well. */
 async function aStockRow(): Promise<string> {
   const id = `stock-${nextId()}`;
-  await shop.orm.em.fork().insert(OrderEntity, { id, transactionId: id, customerId: 'c', amountMinor: 1n, currency: 'EUR', status: 'PLACED', createdAt: new Date() });
+  await shop.orm.em.fork().insert(OrderEntity, {
+    id,
+    transactionId: id,
+    customerId: 'c',
+    amountMinor: 1n,
+    currency: 'EUR',
+    status: 'PLACED',
+    createdAt: new Date(),
+  });
   return id;
 }
 
@@ -68,7 +76,7 @@ describe.each(STRATEGIES)('A local transaction that falls to locks, under $name'
       await em.getConnection().execute('set session innodb_lock_wait_timeout = 1', [], 'run', em.getTransactionContext());
       if (runs === 2) await lock.release();
       await em.nativeUpdate(OrderEntity, { id: stock }, { status: 'PAID' });
-      return 'COMMIT';
+      return 'COMMIT' as const;
     });
     publisher = await shop.start(listener);
     await publisher.publish(listener, anOrder(orderId));
@@ -89,7 +97,7 @@ describe.each(STRATEGIES)('A local transaction that falls to locks, under $name'
       await em.flush();
       await em.getConnection().execute('set session innodb_lock_wait_timeout = 1', [], 'run', em.getTransactionContext());
       await em.nativeUpdate(OrderEntity, { id: stock }, { status: 'PAID' });
-      return 'COMMIT';
+      return 'COMMIT' as const;
     });
     publisher = await shop.start(listener, { maxTransactionAttempts: 2 });
     const error = await outcomeOf(publisher.publish(listener, anOrder(orderId)));
@@ -119,7 +127,7 @@ describe('Two orders in a deadlock', () => {
       locked[me]!.resolve();
       await locked[other]!.promise;
       await em.nativeUpdate(OrderEntity, { id: stocks[other]! }, { status: 'PAID' });
-      return 'COMMIT';
+      return 'COMMIT' as const;
     });
     publisher = await shop.start(listener);
     const receipts = await Promise.all(ids.map((id) => publisher!.publish(listener, anOrder(id))));
@@ -151,7 +159,9 @@ describe('A pool without a free connection', () => {
     gate.resolve();
     await Promise.all(holders);
     // Whoever gave up while it waited must not have taken a connection with it.
-    expect(await Promise.all([nextId(), nextId(), nextId(), nextId()].map((id) => publisher!.publish(listener, anOrder(id))))).toEqual(Array.from({ length: 4 }, () => RECEIPT));
+    expect(await Promise.all([nextId(), nextId(), nextId(), nextId()].map((id) => publisher!.publish(listener, anOrder(id))))).toEqual(
+      Array.from({ length: 4 }, () => RECEIPT),
+    );
     expect(shop.broker.halves).toHaveLength(6);
   });
 });

@@ -1,3 +1,4 @@
+/* oxlint-disable vitest/no-conditional-expect -- what must hold depends on the outcome, which is not this test's to choose */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TransactionDiagnostics, type TransactionalPublisher, rocketmq } from '../../src/index.ts';
 import { watchedBroker } from '../support/publishing-brokers.ts';
@@ -27,21 +28,39 @@ const answersFor = (transactionId: string) => checked.filter((event) => event.tr
 /** One order that committed and one that was rolled back, by a service that is gone before anybody asked. */
 async function leaveBehind(strategy: Strategy): Promise<{ committed: string; rolledBack: string }> {
   using halves = collectEvents('half-sent');
-  const declining: Strategy = { ...strategy, half: strategy.half === 'beforeCommit' ? 'first' : strategy.half, name: `${strategy.name}-declining` };
+  const declining: Strategy = {
+    ...strategy,
+    half: strategy.half === 'beforeCommit' ? 'first' : strategy.half,
+    name: `${strategy.name}-declining`,
+  };
   const listeners = [orderListener(shop.topic, strategy), orderListener(shop.topic, declining)] as const;
-  const publisher = await shop.startPublisher({ broker: watchedBroker(rocketmq({ endpoints: shop.endpoints }), () => true), listeners: [...listeners] });
+  const publisher = await shop.startPublisher({
+    broker: watchedBroker(rocketmq({ endpoints: shop.endpoints }), () => true),
+    listeners: [...listeners],
+  });
   const receipt = await publisher.publish(listeners[0], anOrder('committed'));
   await outcomeOf(publisher.publish(listeners[1], anOrder('declined', { amountMinor: 0 })));
   await publisher.close();
-  return { committed: receipt.transactionId, rolledBack: halves.find(({ transactionId }) => transactionId !== receipt.transactionId)!.transactionId };
+  return {
+    committed: receipt.transactionId,
+    rolledBack: halves.find(({ transactionId }) => transactionId !== receipt.transactionId)!.transactionId,
+  };
 }
 
 describe.each([ROW_FIRST, ROW_BEFORE_COMMIT, MARKER_FIRST])('A half message that somebody else is asked about, under $name', (strategy) => {
-  const own = (): ReturnType<typeof orderListener>[] => [orderListener(shop.topic, strategy), orderListener(shop.topic, { ...strategy, half: 'first', name: `${strategy.name}-declining` })];
+  const own = (): ReturnType<typeof orderListener>[] => [
+    orderListener(shop.topic, strategy),
+    orderListener(shop.topic, { ...strategy, half: 'first', name: `${strategy.name}-declining` }),
+  ];
 
   it.each([
     ['another service on the same topic, with the same listeners', 'other-service', /owned by "shop", not by "other-service"/, own],
-    ['an older version of the service, without the listener', 'shop', strategy.lookup.kind === 'transactionMarker' ? undefined : /no such listener in this version/, () => [orderListener(shop.topic, { ...strategy, name: 'old-listener' })]],
+    [
+      'an older version of the service, without the listener',
+      'shop',
+      strategy.lookup.kind === 'transactionMarker' ? undefined : /no such listener in this version/,
+      () => [orderListener(shop.topic, { ...strategy, name: 'old-listener' })],
+    ],
   ] as const)('%s: answers UNKNOWN, and the right one answers when it is online', async (_who, owner, reason, listeners) => {
     const { committed, rolledBack } = await leaveBehind(strategy);
     const stranger = await shop.startPublisher({ owner, listeners: listeners() });

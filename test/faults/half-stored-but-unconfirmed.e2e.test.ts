@@ -50,7 +50,8 @@ describe('A half message that was stored although its send timed out', () => {
     expect(broker.lostIds.filter((id) => receipts.includes(id))).toEqual([]);
 
     // Each orphan is asked about when the row of the second attempt is there already, and must not be taken for it.
-    const answered = (resolution: string) => new Set(checked.filter((event) => event.resolution === resolution).map(({ transactionId }) => transactionId));
+    const answered = (resolution: string) =>
+      new Set(checked.filter((event) => event.resolution === resolution).map(({ transactionId }) => transactionId));
     await expect.poll(() => broker.lostIds.filter((id) => !answered('ROLLBACK').has(id)), PATIENCE).toEqual([]);
     for (const { name } of listeners) await deliveries.until(`order-${name}`);
     await deliverSentinel(publisher, listeners[0]!, deliveries);

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { LocalTransactionError, TransactionInDoubtError, type TransactionalPublisher, mysqlTransactionDatabase, rocketmq } from '../../src/index.ts';
+import {
+  LocalTransactionError,
+  TransactionInDoubtError,
+  type TransactionalPublisher,
+  mysqlTransactionDatabase,
+  rocketmq,
+} from '../../src/index.ts';
 import { type HeldStatement, type MysqlProxy, startMysqlProxy } from '../support/mysql-proxy.ts';
 import { watchedBroker } from '../support/publishing-brokers.ts';
 import { collectEvents } from '../support/publishing-events.ts';
@@ -76,29 +82,32 @@ describe.each(STRATEGIES)('A COMMIT whose answer is lost, under $name', ({ name 
   it.each([
     ['applied', 'COMMIT'],
     ['not applied', 'ROLLBACK'],
-  ] as const)('rejects with TransactionInDoubtError when the database stays away, sends no END, and the check-back settles it: %s', async (what, truth) => {
-    using checked = collectEvents('checked');
-    const orderId = `${name}-away-${truth}`;
-    const lost = losingCommit(async (commit) => {
-      if (truth === 'COMMIT') await commit.forward();
-      commit.cut();
-      proxy.goDown();
-    });
-    const [error] = await Promise.all([publish(orderId), lost]);
-    expect(error, what).toBeInstanceOf(TransactionInDoubtError);
-    const { transactionId, acted } = error as TransactionInDoubtError;
-    expect(acted).toBe('maybe');
-    const answers = () => new Set(checked.filter((event) => event.transactionId === transactionId).map(({ resolution }) => resolution));
-    expect([...answers()].filter((resolution) => resolution !== 'UNKNOWN')).toEqual([]);
-    expect(endsOf(orderId)).toEqual([]);
+  ] as const)(
+    'rejects with TransactionInDoubtError when the database stays away, sends no END, and the check-back settles it: %s',
+    async (what, truth) => {
+      using checked = collectEvents('checked');
+      const orderId = `${name}-away-${truth}`;
+      const lost = losingCommit(async (commit) => {
+        if (truth === 'COMMIT') await commit.forward();
+        commit.cut();
+        proxy.goDown();
+      });
+      const [error] = await Promise.all([publish(orderId), lost]);
+      expect(error, what).toBeInstanceOf(TransactionInDoubtError);
+      const { transactionId, acted } = error as TransactionInDoubtError;
+      expect(acted).toBe('maybe');
+      const answers = () => new Set(checked.filter((event) => event.transactionId === transactionId).map(({ resolution }) => resolution));
+      expect([...answers()].filter((resolution) => resolution !== 'UNKNOWN')).toEqual([]);
+      expect(endsOf(orderId)).toEqual([]);
 
-    proxy.pass();
-    await expect.poll(answers, PATIENCE).toContain(truth);
-    if (truth === 'COMMIT') await deliveries.until(orderId);
-    else await deliverSentinel(publisher, listeners.get(name)!, deliveries);
-    expect(deliveries.ids().has(orderId)).toBe(truth === 'COMMIT');
-    expect((await shop.orderIds()).includes(orderId)).toBe(truth === 'COMMIT');
-    expect(answers()).not.toContain(truth === 'COMMIT' ? 'ROLLBACK' : 'COMMIT');
-    expect(endsOf(orderId)).toEqual([]);
-  });
+      proxy.pass();
+      await expect.poll(answers, PATIENCE).toContain(truth);
+      if (truth === 'COMMIT') await deliveries.until(orderId);
+      else await deliverSentinel(publisher, listeners.get(name)!, deliveries);
+      expect(deliveries.ids().has(orderId)).toBe(truth === 'COMMIT');
+      expect((await shop.orderIds()).includes(orderId)).toBe(truth === 'COMMIT');
+      expect(answers()).not.toContain(truth === 'COMMIT' ? 'ROLLBACK' : 'COMMIT');
+      expect(endsOf(orderId)).toEqual([]);
+    },
+  );
 });

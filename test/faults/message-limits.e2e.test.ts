@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Consumer, type Delivery, InvalidMessageError, type TransactionalPublisher, defineTransactionListener, rocketmq, transactionMarker } from '../../src/index.ts';
+import {
+  type Consumer,
+  type Delivery,
+  InvalidMessageError,
+  type TransactionalPublisher,
+  defineTransactionListener,
+  rocketmq,
+  transactionMarker,
+} from '../../src/index.ts';
 import { MAX_BODY_BYTES } from '../../src/transaction/half-message.ts';
 import { watchedBroker } from '../support/publishing-brokers.ts';
 import { type Shop, openShop } from '../support/publishing-shop.ts';
@@ -17,7 +25,14 @@ let broker: ReturnType<typeof watchedBroker>;
 let parcels: ReturnType<typeof parcelListener>;
 
 const parcelListener = (topic: string) =>
-  defineTransactionListener<Parcel>({ topic, tag: 'parcel', lookup: transactionMarker(), keys: ({ key }) => [key], payload: ({ payload }) => payload, execute: () => {} });
+  defineTransactionListener<Parcel>({
+    topic,
+    tag: 'parcel',
+    lookup: transactionMarker(),
+    keys: ({ key }) => [key],
+    payload: ({ payload }) => payload,
+    execute: () => {},
+  });
 /** JSON puts a quotation mark on either side. */
 const textOfBytes = (bytes: number): string => 'x'.repeat(bytes - 2);
 
@@ -66,17 +81,23 @@ describe('A payload', () => {
 });
 
 describe('A key or correlation id', () => {
-  it.each([['tab\tinside'], ['new\nline'], ['with space'], ['nul\u0000'], ['\u007f'], ['no\u00a0break'], ['']])('%j is refused as a key before anything is sent', async (key) => {
-    const sent = broker.halves.length;
-    expect(await outcomeOf(publisher.publish(parcels, { key, payload: 1 }))).toBeInstanceOf(InvalidMessageError);
-    expect(broker.halves).toHaveLength(sent);
-  });
+  it.each([['tab\tinside'], ['new\nline'], ['with space'], ['nul\u0000'], ['\u007f'], ['no\u00a0break'], ['']])(
+    '%j is refused as a key before anything is sent',
+    async (key) => {
+      const sent = broker.halves.length;
+      expect(await outcomeOf(publisher.publish(parcels, { key, payload: 1 }))).toBeInstanceOf(InvalidMessageError);
+      expect(broker.halves).toHaveLength(sent);
+    },
+  );
 
-  it.each([['a\u0001b'], ['a\u0002b'], ['a\nb'], ['x'.repeat(129)], ['']])('%j is refused as a correlation id before anything is sent', async (correlationId) => {
-    const sent = broker.halves.length;
-    expect(await outcomeOf(publisher.publish(parcels, { key: 'k', payload: 1 }, { correlationId }))).toBeInstanceOf(InvalidMessageError);
-    expect(broker.halves).toHaveLength(sent);
-  });
+  it.each([['a\u0001b'], ['a\u0002b'], ['a\nb'], ['x'.repeat(129)], ['']])(
+    '%j is refused as a correlation id before anything is sent',
+    async (correlationId) => {
+      const sent = broker.halves.length;
+      expect(await outcomeOf(publisher.publish(parcels, { key: 'k', payload: 1 }, { correlationId }))).toBeInstanceOf(InvalidMessageError);
+      expect(broker.halves).toHaveLength(sent);
+    },
+  );
 
   it.each([['größe-😀'], ['k'.repeat(8 * 1024)]])('%s arrives unchanged as a key', async (key) => {
     await publisher.publish(parcels, { key, payload: key.length });

@@ -1,3 +1,4 @@
+/* oxlint-disable vitest/no-conditional-expect -- with the half sent late there is none to ask about */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EntityManager as MysqlEntityManager } from '@mikro-orm/mysql';
 import { OrderEntity } from '../../schema/index.ts';
@@ -17,7 +18,15 @@ let shop: LocalShop;
 let publisher: TransactionalPublisher | undefined;
 beforeAll(async () => {
   shop = await openLocalShop('overrun');
-  await shop.orm.em.fork().insert(OrderEntity, { id: STOCK, transactionId: STOCK, customerId: 'c', amountMinor: 1n, currency: 'EUR', status: 'PLACED', createdAt: new Date() });
+  await shop.orm.em.fork().insert(OrderEntity, {
+    id: STOCK,
+    transactionId: STOCK,
+    customerId: 'c',
+    amountMinor: 1n,
+    currency: 'EUR',
+    status: 'PLACED',
+    createdAt: new Date(),
+  });
 });
 afterAll(() => shop?.[Symbol.asyncDispose]());
 beforeEach(() => {
@@ -34,7 +43,10 @@ const isStockFree = async (): Promise<boolean> => {
     () => false,
   );
 };
-const running = async (text: string): Promise<unknown[]> => shop.orm.em.getConnection().execute(`select id from information_schema.processlist where info like ? and info not like '%processlist%'`, [text]);
+const running = async (text: string): Promise<unknown[]> =>
+  shop.orm.em
+    .getConnection()
+    .execute(`select id from information_schema.processlist where info like ? and info not like '%processlist%'`, [text]);
 
 describe.each(STRATEGIES)('An execute that overruns, under $name', (strategy) => {
   it.each([
@@ -49,14 +61,16 @@ describe.each(STRATEGIES)('An execute that overruns, under $name', (strategy) =>
       const sql = (text: string): Promise<Record<string, unknown>[]> => (em as MysqlEntityManager).execute(text);
       seen.push(Number((await sql('select connection_id() as id'))[0]!['id']));
       await execute(em, order, context);
-      if (order.customerId !== OVERRUNNING) return 'COMMIT';
+      if (order.customerId !== OVERRUNNING) return 'COMMIT' as const;
       overran = context.signal;
       await em.flush();
       await em.nativeUpdate(OrderEntity, { id: STOCK }, { status: 'PAID' });
       if (statement !== undefined) return sql(statement) as never;
       const never = new Promise<never>(() => {});
       // What it does when the time is over finds no transaction any more.
-      context.signal.addEventListener('abort', () => late.resolve(outcomeOf(em.nativeUpdate(OrderEntity, { id: STOCK }, { status: 'REJECTED' }))));
+      context.signal.addEventListener('abort', () =>
+        late.resolve(outcomeOf(em.nativeUpdate(OrderEntity, { id: STOCK }, { status: 'REJECTED' }))),
+      );
       return never;
     });
     publisher = await shop.start(listener, { poolSize: 1, transactionTimeoutMs: DEADLINE_MS });

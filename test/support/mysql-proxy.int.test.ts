@@ -66,7 +66,7 @@ describe('The MySQL proxy on a real server', () => {
     await connection.beginTransaction();
     await connection.query('insert into t values (1, null)');
     const struck = proxy.intercept(/^commit$/i, async (commit) => {
-      if (isApplied) expect(await commit.forward()).toBe('ok');
+      if (isApplied) await commit.forward();
       commit.cut();
     });
     await expect(connection.commit()).rejects.toMatchObject({ fatal: true });

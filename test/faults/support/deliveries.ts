@@ -25,7 +25,10 @@ export function collectDeliveries(consumer: Consumer): Deliveries {
     while (!stop.signal.aborted) {
       const batch = await consumer.receive(32, 10_000, stop.signal).catch(() => []);
       for (const { message, ack } of batch.map((delivery) => ({ message: delivery.message, ack: () => delivery.ack() }))) {
-        orders.push({ ...(JSON.parse(Buffer.from(message.body).toString()) as PlaceOrder), transactionId: message.properties['checkback-tx'] ?? '' });
+        orders.push({
+          ...(JSON.parse(Buffer.from(message.body).toString()) as PlaceOrder),
+          transactionId: message.properties['checkback-tx'] ?? '',
+        });
         await ack().catch(() => {});
       }
       // A closed port answers at once.
@@ -36,7 +39,8 @@ export function collectDeliveries(consumer: Consumer): Deliveries {
   return {
     orders,
     ids,
-    until: (orderId) => expect.poll(() => ids().has(orderId), { timeout: 60_000, interval: 50, message: `order ${orderId} is delivered` }).toBe(true),
+    until: (orderId) =>
+      expect.poll(() => ids().has(orderId), { timeout: 60_000, interval: 50, message: `order ${orderId} is delivered` }).toBe(true),
     async [Symbol.asyncDispose]() {
       stop.abort(new Error('no more deliveries wanted'));
       await receiving;
@@ -47,7 +51,11 @@ export function collectDeliveries(consumer: Consumer): Deliveries {
 let sentinels = 0;
 
 /** Publishes one more order and waits until it is delivered: what was to be delivered before it, without a check-back, has been. */
-export async function deliverSentinel(publisher: TransactionalPublisher, listener: TransactionListener<PlaceOrder>, deliveries: Deliveries): Promise<void> {
+export async function deliverSentinel(
+  publisher: TransactionalPublisher,
+  listener: TransactionListener<PlaceOrder>,
+  deliveries: Deliveries,
+): Promise<void> {
   const orderId = `sentinel-${++sentinels}`;
   await publisher.publish(listener, anOrder(orderId));
   await deliveries.until(orderId);

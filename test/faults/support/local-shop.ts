@@ -1,6 +1,11 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS, Migration20260101000000Orders, OrderEntity } from '../../../schema/index.ts';
-import { type AnyTransactionListener, TransactionalPublisher, type TransactionalPublisherOptions, mysqlTransactionDatabase } from '../../../src/index.ts';
+import {
+  type AnyTransactionListener,
+  TransactionalPublisher,
+  type TransactionalPublisherOptions,
+  mysqlTransactionDatabase,
+} from '../../../src/index.ts';
 import { openOrm } from '../../../src/store/open-orm.ts';
 import { ScriptedBroker } from '../../support/fake-transactions.ts';
 import { type MysqlProxy, startMysqlProxy } from '../../support/mysql-proxy.ts';
@@ -15,7 +20,10 @@ export interface LocalShop extends AsyncDisposable {
   readonly database: TestDatabase;
   /** Past the proxy: for assertions and for other people's transactions. */
   readonly orm: MikroORM;
-  start(listener: AnyTransactionListener, options?: Partial<TransactionalPublisherOptions> & { poolSize?: number }): Promise<TransactionalPublisher>;
+  start(
+    listener: AnyTransactionListener,
+    options?: Partial<TransactionalPublisherOptions> & { poolSize?: number },
+  ): Promise<TransactionalPublisher>;
   orderIds(): Promise<string[]>;
   /** Ids of the sessions the server has now on this shop's database. */
   sessions(): Promise<number[]>;
@@ -29,7 +37,12 @@ export async function openLocalShop(name: string, url?: string): Promise<LocalSh
     const proxy = resources.use(await startMysqlProxy(database.url, ({ text }) => story.push(text)));
     const broker = new ScriptedBroker(story);
     const open = async (at: string, poolSize: number): Promise<MikroORM> => {
-      const orm = await openOrm({ url: at, entities: [...ENGINE_ENTITIES, OrderEntity], migrations: [...ENGINE_MIGRATIONS, Migration20260101000000Orders], poolSize });
+      const orm = await openOrm({
+        url: at,
+        entities: [...ENGINE_ENTITIES, OrderEntity],
+        migrations: [...ENGINE_MIGRATIONS, Migration20260101000000Orders],
+        poolSize,
+      });
       return resources.adopt(orm, (opened) => opened.close(true).catch(() => {}));
     };
     const orm = await open(database.url, 5);
@@ -55,8 +68,10 @@ export async function openLocalShop(name: string, url?: string): Promise<LocalSh
       },
       orderIds: async () => (await orm.em.fork().find(OrderEntity, {}, { fields: ['id'], orderBy: { id: 'asc' } })).map(({ id }) => id),
       sessions: async () => {
-        const rows: { id: number }[] = await orm.em.getConnection().execute('select id from information_schema.processlist where db = ?', [database.name]);
-        return rows.map(({ id }) => Number(id));
+        const rows: { id: number }[] = await orm.em
+          .getConnection()
+          .execute('select id from information_schema.processlist where db = ?', [database.name]);
+        return rows.map(({ id }) => id);
       },
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };

@@ -23,7 +23,14 @@ export async function startPrivateDatabase(): Promise<PrivateDatabase> {
   const { dataDir, remove } = temporaryDataDir('checkback-private-database-');
   const { mysql: port } = await chooseFreePorts({});
   const mysqlUrl = `mysql://root@127.0.0.1:${port}/checkback`;
-  const server = mariadbProcess({ home: mariadbHome, dataDir: `${dataDir}/mariadb`, logFile: `${dataDir}/mariadb.log`, port, url: mysqlUrl, stopTimeoutMs: 0 });
+  const server = mariadbProcess({
+    home: mariadbHome,
+    dataDir: `${dataDir}/mariadb`,
+    logFile: `${dataDir}/mariadb.log`,
+    port,
+    url: mysqlUrl,
+    stopTimeoutMs: 0,
+  });
   const dispose = async (): Promise<void> => {
     await server.stop();
     remove();
@@ -42,8 +49,14 @@ export async function startPrivateDatabase(): Promise<PrivateDatabase> {
     async freeze() {
       const { pid } = server;
       server.kill('SIGSTOP');
-      const states = (): string[] => readdirSync(`/proc/${pid}/task`).map((thread) => /\) (\w)/.exec(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))?.[1] ?? '?');
-      await waitUntil(async () => ok(states().every((state) => state === 'T')), { what: `mariadbd ${pid} to stand still`, timeoutMs: 5_000 });
+      const states = (): string[] =>
+        readdirSync(`/proc/${pid}/task`).map(
+          (thread) => /\) (\w)/.exec(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))?.[1] ?? '?',
+        );
+      await waitUntil(async () => ok(states().every((state) => state === 'T')), {
+        what: `mariadbd ${pid} to stand still`,
+        timeoutMs: 5_000,
+      });
     },
     [Symbol.asyncDispose]: dispose,
   };

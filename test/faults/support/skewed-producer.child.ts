@@ -29,7 +29,12 @@ const env = (name: string): string => {
 };
 const tell = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const orm = await MikroORM.init({ clientUrl: env('CHECKBACK_MYSQL_URL'), entities: [OrderEntity, TransactionMarkerEntity], timezone: 'Z', debug: false });
+const orm = await MikroORM.init({
+  clientUrl: env('CHECKBACK_MYSQL_URL'),
+  entities: [OrderEntity, TransactionMarkerEntity],
+  timezone: 'Z',
+  debug: false,
+});
 const listeners = STRATEGIES.map((strategy) =>
   orderListener(env('CHECKBACK_TEST_TOPIC'), strategy, (execute) => async (em, order, context) => {
     const decision = await execute(em, order, context);

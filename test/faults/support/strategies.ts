@@ -1,6 +1,13 @@
 import { type PlaceOrder, placeOrder } from '../../../listeners/index.ts';
 import { OrderEntity } from '../../../schema/index.ts';
-import { type HalfMode, type Lookup, type TransactionListener, defineTransactionListener, rowExists, transactionMarker } from '../../../src/index.ts';
+import {
+  type HalfMode,
+  type Lookup,
+  type TransactionListener,
+  defineTransactionListener,
+  rowExists,
+  transactionMarker,
+} from '../../../src/index.ts';
 
 type Execute = TransactionListener<PlaceOrder>['execute'];
 
@@ -23,6 +30,18 @@ export const MARKER_BEFORE_COMMIT: Strategy = { name: 'marker-beforeCommit', loo
 export const STRATEGIES: readonly Strategy[] = [ROW_FIRST, ROW_OVERLAPPED, ROW_BEFORE_COMMIT, MARKER_FIRST, MARKER_BEFORE_COMMIT];
 
 /** The worked example's `placeOrder` on another topic, under another strategy, with another `execute` around its own. */
-export function orderListener(topic: string, { name, lookup, half }: Strategy, wrap: (execute: Execute) => Execute = (execute) => execute): TransactionListener<PlaceOrder> {
-  return defineTransactionListener<PlaceOrder>({ name, topic, tag: 'placed', keys: (order) => [order.orderId], lookup, half, execute: wrap(placeOrder.execute) });
+export function orderListener(
+  topic: string,
+  { name, lookup, half }: Strategy,
+  wrap: (execute: Execute) => Execute = (execute) => execute,
+): TransactionListener<PlaceOrder> {
+  return defineTransactionListener<PlaceOrder>({
+    name,
+    topic,
+    tag: 'placed',
+    keys: (order) => [order.orderId],
+    lookup,
+    half,
+    execute: wrap(placeOrder.execute),
+  });
 }
