@@ -56,7 +56,7 @@ export class MysqlFencedSession implements FencedSession {
       .getIdentityMap()
       .getStore(meta as never) as Map<string, Record<string, unknown>> | undefined;
     for (const row of flushed?.values() ?? []) if (where.every(([column, value]) => row[column] === value)) return;
-    if ((await em.count(lookup.entity, Object.fromEntries(where) as never, { filters: false })) > 0) return;
+    if ((await em.count(lookup.entity, Object.fromEntries(where), { filters: false })) > 0) return;
     throw new LocalTransactionError(
       `local transaction ${this.#transactionId} was rolled back: execute decided COMMIT but wrote no ${meta.className} that its look-up finds (${where.map(([column]) => column).join(', ')}), so its message would be lost with the first lost END`,
       { reason: 'threw' },

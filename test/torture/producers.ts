@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Evidence, Outcome, SaidWord } from './judge.ts';
 import { ProducerProcess } from './producer-process.ts';
 import type { ProducerSettings, Report } from './reports.ts';
-import { attemptIdOf, planOf } from './workload.ts';
+import { type Workload, attemptIdOf, numberOf, orderIdOfNumber, planOf } from './workload.ts';
 
 const GIVE_EVERY_MS = 100;
 
@@ -19,7 +19,6 @@ export interface ProducersOptions {
 interface Slot {
   readonly name: string;
   process: ProducerProcess;
-  life: number;
   /** Orders it was given and has not finished. */
   readonly given: Set<number>;
 }
@@ -37,7 +36,6 @@ export class Producers {
   readonly #words: Word[] = [];
   readonly #finished = new Set<string>();
   readonly #again: number[] = [];
-  readonly #idOfNumber: (number: number) => string;
   #nextNumber = 0;
   #startedAt = 0;
   #giving: NodeJS.Timeout | undefined;
@@ -46,7 +44,6 @@ export class Producers {
 
   constructor(options: ProducersOptions) {
     this.#options = options;
-    this.#idOfNumber = (number) => `order-${String(number).padStart(6, '0')}`;
   }
 
   /** Processes only; orders are given from `giveOrders()` on. */
@@ -55,7 +52,7 @@ export class Producers {
     for (let index = 1; index <= bystanders; index++) this.#bystanders.push(this.#launch(`bystander-${index}`, 'bystander'));
     for (let index = 1; index <= count; index++) {
       const name = `producer-${index}`;
-      this.#slots.push({ name, process: this.#launch(name, 'shop'), life: 1, given: new Set() });
+      this.#slots.push({ name, process: this.#launch(name, 'shop'), given: new Set() });
     }
     for (const slot of this.#slots) this.#whenItEnds(slot);
   }
@@ -74,7 +71,7 @@ export class Producers {
     void slot.process.ended.then(() => {
       for (const number of slot.given) {
         // Once it was begun nobody but the dead knows how far it came; before that it is anybody's.
-        if (this.outcomes.has(attemptIdOf(this.#idOfNumber(number), 1))) this.#finished.add(this.#idOfNumber(number));
+        if (this.outcomes.has(attemptIdOf(orderIdOfNumber(number), 1))) this.#finished.add(orderIdOfNumber(number));
         else this.#again.push(number);
       }
       slot.given.clear();
@@ -149,7 +146,7 @@ export class Producers {
         break;
       case 'finished':
         this.#finished.add(report.orderId);
-        for (const { given } of this.#slots) given.delete(Number(report.orderId.slice('order-'.length)));
+        for (const { given } of this.#slots) given.delete(numberOf(report.orderId));
         break;
       case 'answered':
         this.#words.push({ by: 'check', transactionId: report.transactionId, resolution: report.resolution, at: Date.now() });
@@ -178,7 +175,6 @@ export class Producers {
   restart(index: number): void {
     const slot = this.#slots[index]!;
     if (this.#isEnding || !slot.process.hasEnded) return;
-    slot.life += 1;
     slot.process = this.#launch(slot.name, 'shop');
     this.#whenItEnds(slot);
   }
@@ -208,10 +204,9 @@ export class Producers {
   }
 
   /** Marker rows among the committed ones; each counts one update. */
-  expectedUpdates(rows: Evidence['rows'], workload: Parameters<typeof planOf>[0]): number {
-    return rows.filter(({ orderId }) =>
-      planOf(workload, this.#options.settings.seed, Number(orderId.slice('order-'.length))).strategy.startsWith('marker'),
-    ).length;
+  expectedUpdates(rows: Evidence['rows'], workload: Workload): number {
+    return rows.filter(({ orderId }) => planOf(workload, this.#options.settings.seed, numberOf(orderId)).strategy.startsWith('marker'))
+      .length;
   }
 
   async close(patienceMs: number): Promise<void> {

@@ -81,7 +81,7 @@ export function planOf(workload: Workload, seed: number, number: number): OrderP
   const hit = (share: number): boolean => random() < share;
   const delay = (share: number, range: Range): number => delayOf(random, share, range);
   return {
-    orderId: `order-${String(number).padStart(6, '0')}`,
+    orderId: orderIdOfNumber(number),
     strategy: oneOf(random, workload.strategies),
     messages: hit(workload.twoMessages) ? 2 : 1,
     fails: hit(workload.failing) ? (hit(0.5) ? 'throws' : 'declines') : undefined,
@@ -99,6 +99,9 @@ function delayOf(random: Random, share: number, range: Range): number {
   return isHit ? length : 0;
 }
 
-export const numberOf = (orderId: string): number => Number(orderId.slice('order-'.length));
+const PREFIX = 'order-';
+
+export const orderIdOfNumber = (number: number): string => `${PREFIX}${String(number).padStart(6, '0')}`;
+export const numberOf = (orderId: string): number => Number(orderId.slice(PREFIX.length));
 export const attemptIdOf = (orderId: string, attempt: number): string => `${orderId}/${attempt}`;
 export const orderIdOf = (attemptId: string): string => attemptId.slice(0, attemptId.indexOf('/'));
