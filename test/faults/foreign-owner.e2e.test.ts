@@ -86,15 +86,23 @@ describe.each([ROW_FIRST, ROW_BEFORE_COMMIT, MARKER_FIRST])('A half message that
   });
 });
 
-describe('Two services on one topic, both online', () => {
-  it('settle each their own orders, whichever is asked', async () => {
+describe('Two services on one topic', () => {
+  it('answer nothing but UNKNOWN for each other, and settle each their own orders when they are alone', async () => {
     const listener = orderListener(shop.topic, ROW_FIRST);
     const startEndless = (owner: string): Promise<TransactionalPublisher> =>
       shop.startPublisher({ owner, broker: watchedBroker(rocketmq({ endpoints: shop.endpoints }), () => true), listeners: [listener] });
     const [mine, theirs] = await Promise.all([startEndless('shop'), startEndless('other-service')]);
     const orders = Array.from({ length: 8 }, (_, index) => ({ publisher: index % 2 === 0 ? mine : theirs, orderId: `shared-${index}` }));
     await Promise.all(orders.map(({ publisher, orderId }) => publisher.publish(listener, anOrder(orderId))));
+    await theirs.close();
+    for (const { publisher, orderId } of orders) if (publisher === mine) await deliveries.until(orderId);
+    await mine.close();
+    await startEndless('other-service');
     for (const { orderId } of orders) await deliveries.until(orderId);
+    expect(checked.map(({ resolution }) => resolution)).not.toContain('ROLLBACK');
     for (const { resolution, reason } of checked) expect(resolution === 'COMMIT' || /owned by/.test(reason ?? '')).toBe(true);
   });
+
+  // Not "while both are online": the broker asks its producers strictly in turn, so with an even number of open half messages each round puts
+  // each of them to the same producer, which may be the wrong one, until transactionCheckMax parks it.
 });

@@ -39,8 +39,10 @@ export function collectDeliveries(consumer: Consumer): Deliveries {
   return {
     orders,
     ids,
-    until: (orderId) =>
-      expect.poll(() => ids().has(orderId), { timeout: 60_000, interval: 50, message: `order ${orderId} is delivered` }).toBe(true),
+    async until(orderId) {
+      const options = { timeout: 60_000, interval: 50, message: `order ${orderId} is delivered` };
+      await expect.poll(() => ids().has(orderId), options).toBe(true);
+    },
     async [Symbol.asyncDispose]() {
       stop.abort(new Error('no more deliveries wanted'));
       await receiving;
