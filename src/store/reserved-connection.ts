@@ -10,6 +10,8 @@ export type AnyKysely = Kysely<any>;
 
 /** One Kysely for each physical connection: a transaction on it is what an EntityManager takes. */
 const kyselyOf = new WeakMap<PoolConnection, AnyKysely>();
+/** Resolves when a physical connection is gone; listened for from its first use, since `end` is told only once. */
+const deathOf = new WeakMap<PoolConnection, Promise<void>>();
 
 /** A connection of the business's pool, taken out of it for one local transaction. */
 export class ReservedConnection {
@@ -25,6 +27,7 @@ export class ReservedConnection {
     if (kysely === undefined) {
       kysely = boundKysely(connection);
       kyselyOf.set(connection, kysely);
+      deathOf.set(connection, new Promise((resolve) => connection.once('end', resolve).once('error', () => resolve())));
       // Once a connection, not waited for: a server keeps the rows of a client that vanished without a word locked
       // for eight hours otherwise.
       connection.query(`set session wait_timeout = ${idleSeconds}`, () => {});
@@ -61,9 +64,8 @@ export class ReservedConnection {
   async kill(): Promise<void> {
     if (this.#gone) return;
     this.#gone = true;
-    const dead = new Promise<void>((resolve) => this.#connection.once('end', resolve).once('error', () => resolve()));
     await withDeadline(
-      this.#side.query(`kill ${this.#connection.threadId}`).then(() => dead),
+      this.#side.query(`kill ${this.#connection.threadId}`).then(() => deathOf.get(this.#connection)),
       2_000,
       // The server cannot be reached, or has ended it already: it ends it when it misses us.
       () => new Error('not seen dead'),

@@ -1,5 +1,10 @@
 import type { MikroORM } from '@mikro-orm/mysql';
-import { type Pool, type RowDataPacket, createPool } from 'mysql2';
+import { type Pool, type PoolConnection, type RowDataPacket, createPool } from 'mysql2';
+import { withDeadline } from '../shared/deadline.ts';
+import { errnoOf } from './mysql-error.ts';
+
+const QUERY_TIMEOUT_MS = 3_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** What a second pool to the same server takes over from the first. */
 const CONNECTION_OPTIONS = [
@@ -21,9 +26,14 @@ const CONNECTION_OPTIONS = [
  */
 export class SidePool {
   readonly #pool: Pool;
+  readonly #open = new Set<PoolConnection>();
 
   private constructor(pool: Pool) {
     this.#pool = pool;
+    pool.on('connection', (connection) => {
+      this.#open.add(connection);
+      connection.once('end', () => this.#open.delete(connection));
+    });
   }
 
   /** Opens no connection by itself. */
@@ -46,9 +56,23 @@ export class SidePool {
     return new SidePool(pool);
   }
 
+  /** Rejects after `QUERY_TIMEOUT_MS`, and gives the connection up: nobody can say what its next answer belongs to. */
   async query<Row>(text: string, ...parameters: unknown[]): Promise<Row[]> {
-    const [rows] = await this.#pool.promise().query<RowDataPacket[]>(text, parameters);
-    return rows as Row[];
+    const connection = await this.#pool.promise().getConnection();
+    try {
+      const [rows] = await withDeadline(
+        connection.query<RowDataPacket[]>(text, parameters),
+        QUERY_TIMEOUT_MS,
+        () => new Error(`the database did not answer within ${QUERY_TIMEOUT_MS} ms`),
+      );
+      connection.release();
+      return rows as Row[];
+    } catch (error) {
+      // An error of the server leaves the connection whole.
+      if ((errnoOf(error) ?? 0) <= 0) connection.destroy();
+      else connection.release();
+      throw error;
+    }
   }
 
   /** The id the server, or a proxy, greeted a connection with, and the id of the session its statements run in. */
@@ -62,12 +86,10 @@ export class SidePool {
     }
   }
 
-  /** Idempotent; never rejects. */
+  /** Idempotent; never rejects; a connection that says no goodbye in its time is cut. */
   async close(): Promise<void> {
-    await this.#pool
-      .promise()
-      .end()
-      .catch(() => {});
+    await withDeadline(this.#pool.promise().end(), CLOSE_TIMEOUT_MS, () => new Error('not closed')).catch(() => {});
+    for (const connection of this.#open) connection.destroy();
   }
 }
 
