@@ -8,6 +8,7 @@ export interface OpenOrmOptions {
   /** `mysql://user:password@host:port/database` of the primary. */
   readonly url: string;
   readonly entities: readonly unknown[];
+  /** Run in the order of their names, which begin with their time. */
   readonly migrations?: readonly (new (...args: never[]) => Migration)[];
   /** Connections at most; each `publish()` in flight and each running listener needs one. Default 20. */
   readonly poolSize?: number;
@@ -25,7 +26,7 @@ export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
     extensions: [Migrator],
     // One transaction a file: MySQL commits DDL implicitly, so a file holds one statement or is written to be repeatable.
     migrations: {
-      migrationsList: [...(options.migrations ?? [])] as never[],
+      migrationsList: [...(options.migrations ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1)) as never[],
       snapshot: false,
       tableName: 'checkback_migrations',
       disableForeignKeys: false,

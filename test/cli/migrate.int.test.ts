@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type TestDatabase, createDatabase } from '../support/stack.ts';
+import { runCheckback } from './support/run-checkback.ts';
+
+let home: TestDatabase;
+
+beforeAll(async () => {
+  home = await createDatabase('migrate');
+});
+
+afterAll(() => home?.drop());
+
+const migrate = (action: string) =>
+  runCheckback(['migrate', action], { CHECKBACK_MYSQL_URL: home.url, CHECKBACK_ROCKETMQ_ENDPOINTS: '127.0.0.1:1' });
+
+describe('checkback migrate', () => {
+  it('lists what is pending, applies it, takes the newest back, and says so each time', async () => {
+    const before = await migrate('status');
+    expect(before.stdout.match(/^pending {2}/gm)).toHaveLength(3);
+    expect(before.code).toBe(1);
+
+    const up = await migrate('up');
+    expect(up.stdout).toMatch(
+      /applied {2}Migration20260101000000Orders\napplied {2}Migration20260101000100ExternalCall\napplied {2}Migration20260101000200TransactionMarker\n/,
+    );
+    expect(up.code).toBe(0);
+    expect(await migrate('up')).toMatchObject({ code: 0, stdout: 'nothing to do: every migration is applied\n' });
+    expect(await migrate('status')).toMatchObject({ code: 0, stdout: expect.not.stringContaining('pending') as string });
+
+    expect(await migrate('down')).toMatchObject({ code: 0, stdout: 'taken back  Migration20260101000200TransactionMarker\n' });
+    expect((await migrate('status')).stdout).toMatch(/pending {2}Migration20260101000200TransactionMarker/);
+    expect((await migrate('up')).stdout).toBe('applied  Migration20260101000200TransactionMarker\n');
+  });
+
+  it('finds the markers to purge, of which there are none yet', async () => {
+    await migrate('up');
+    expect(await runCheckback(['purge'], { CHECKBACK_MYSQL_URL: home.url, CHECKBACK_ROCKETMQ_ENDPOINTS: '127.0.0.1:1' })).toMatchObject({
+      code: 0,
+      stdout: '0 transaction markers removed\n',
+    });
+  });
+});
