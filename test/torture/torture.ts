@@ -8,6 +8,8 @@ import { workloadOf } from './unsafe/unsafe-variants.ts';
 
 export interface TortureResult extends Verdict {
   readonly orders: number;
+  /** Orders that were finished while the nemesis was on; the others were held up and came after it. */
+  readonly underNemesis: number;
   readonly restarts: Restarts;
   readonly rejections: Readonly<Record<string, number>>;
   /** Whether check-backs and deliveries came to an end with nothing undelivered. */
@@ -38,9 +40,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const status = setInterval(() => onNews(describe(stage, nemesis.restarts, options.orders)), STATUS_EVERY_MS);
   resources.defer(() => clearInterval(status));
   const conclude: Conclude = (isFinal) => concludeFrom(stage, options, isFinal);
+  let underNemesis = 0;
   const result = (verdict: Verdict, isDrained: boolean): TortureResult => ({
     ...verdict,
     orders: options.orders,
+    underNemesis,
     restarts: nemesis.restarts,
     rejections: producers.rejections,
     isDrained,
@@ -56,6 +60,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   } else if (options.hasNemesis) {
     nemesis.start();
     await Promise.race([until(isOver, signal), nemesis.failed]);
+    underNemesis = producers.progress.finished;
     onNews('nemesis off; bringing everything up again');
     await nemesis.stop();
   }
