@@ -2,12 +2,15 @@ import type { EntityManager } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { ControlledTransaction } from 'kysely';
 import { LocalTransactionError } from '../errors.ts';
+import { withDeadline } from '../shared/deadline.ts';
 import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
 import type { Fence, FencedSession } from '../transaction/transaction-database.ts';
 import { isLockConflict } from './mysql-error.ts';
 import type { ReservedConnection } from './reserved-connection.ts';
 import { writeMarker } from './transaction-marker.ts';
 
+/** After that the session is killed, which rolls back as well. */
+const ROLLBACK_TIMEOUT_MS = 2_000;
 const OVER = 'the local transaction is over; its entity manager takes no more work';
 
 /** A local transaction on one reserved connection. The session lock around it is its owner's affair. */
@@ -76,7 +79,7 @@ export class MysqlFencedSession implements FencedSession {
     this.#transaction = undefined;
     if (transaction === undefined || transaction.isCommitted || transaction.isRolledBack) return;
     try {
-      await transaction.rollback().execute();
+      await withDeadline(transaction.rollback().execute(), ROLLBACK_TIMEOUT_MS, () => new Error('ROLLBACK was not answered'));
     } catch {
       await this.kill();
     }

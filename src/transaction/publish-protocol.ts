@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
-import { LocalTransactionError, TransactionInDoubtError } from '../errors.ts';
+import { CheckbackError, LocalTransactionError, TransactionInDoubtError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import { settleUncertainCommit } from './in-doubt.ts';
@@ -57,6 +57,7 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
 
   const decide = async (session: FencedSession): Promise<void> => {
     const { half } = listener;
+    const { transactionTimeoutMs } = deps.options;
     if (half === 'first') await send(undefined);
     // Both are awaited even if one fails: the other's half or rows must be undone as well.
     const both = half === 'overlapped' ? send(undefined) : Promise.resolve();
@@ -65,12 +66,17 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
       if (local.status === 'rejected') throw local.reason;
       if (sending.status === 'rejected') throw sending.reason;
       if (half === 'beforeCommit') await send(local.value);
-      await session.proveRow(listener.lookup, views[0]!);
+      await withDeadline(
+        session.proveRow(listener.lookup, views[0]!),
+        transactionTimeoutMs,
+        () => new Error('the row was not found in time'),
+      );
     } catch (error) {
       await session.rollback();
-      throw error;
+      if (error instanceof CheckbackError) throw error;
+      // A session that died under the question: COMMIT had not been sent, so it is rolled back for certain.
+      throw new LocalTransactionError(`${nameOf(publication)} was rolled back: ${messageOf(error)}`, { cause: error, reason: 'threw' });
     }
-    const { transactionTimeoutMs } = deps.options;
     try {
       await withDeadline(
         session.commit(),
@@ -116,7 +122,7 @@ async function runLocalTransaction<Input>(
   options: ResolvedPublisherOptions,
 ): Promise<unknown> {
   const { listener, input, transactionId, correlationId } = publication;
-  const of = `local transaction ${transactionId} of listener "${listener.name}"`;
+  const of = nameOf(publication);
   const overrun = new AbortController();
   const work = async (): Promise<unknown> => {
     for (let attempt = 1; ; attempt++) {
@@ -143,11 +149,19 @@ async function runLocalTransaction<Input>(
     overrun.abort(error);
     if (error instanceof Overrun) await session.kill();
     if (error instanceof LocalTransactionError) throw error;
-    throw new LocalTransactionError(`${of} was rolled back: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new LocalTransactionError(`${of} was rolled back: ${messageOf(error)}`, {
       cause: error,
       reason: 'threw',
     });
   }
+}
+
+function nameOf({ transactionId, listener }: { readonly transactionId: string; readonly listener: { readonly name: string } }): string {
+  return `local transaction ${transactionId} of listener "${listener.name}"`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function producedBy(result: unknown, half: string): unknown {

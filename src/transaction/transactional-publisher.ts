@@ -1,6 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
-import { ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessageError } from '../errors.ts';
+import { CheckbackError, ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessageError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { CheckBackHandler } from './check-back-handler.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
@@ -106,7 +106,13 @@ export class TransactionalPublisher {
   }
 
   async #publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions): Promise<PublishReceipt> {
-    const publication = await this.#prepare(listener, input, options);
+    const publication = await this.#prepare(listener, input, options).catch((error: unknown) => {
+      if (error instanceof CheckbackError) throw error;
+      // A schema, payload(), keys() or database() that threw; nothing has been sent or written.
+      throw new InvalidMessageError(`publish: listener "${listener.name}" threw before its transaction began: ${String(error)}`, {
+        cause: error,
+      });
+    });
     await runPublication(publication, {
       producer: this.#producer,
       options: this.#options,

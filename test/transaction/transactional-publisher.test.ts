@@ -242,6 +242,15 @@ describe('A local transaction that cannot commit', () => {
     expect(await storyOf(publisher)).not.toContain('COMMIT');
   });
 
+  it('is a rollback that says so when its session dies under the last question before COMMIT', async () => {
+    database.proveRow = async () => {
+      throw new Error('Connection lost');
+    };
+    const publisher = await start();
+    await expect(publisher.publish(placeOrder, { id: 'o1' })).rejects.toMatchObject({ code: 'CB_LOCAL_TRANSACTION', reason: 'threw' });
+    expect((await storyOf(publisher)).slice(-3)).toEqual(['ROLLBACK', 'fence closed', 'END ROLLBACK']);
+  });
+
   it('is run again under the same half message after a deadlock, a bounded number of times', async () => {
     let runs = 0;
     execute = async () => {
@@ -419,6 +428,28 @@ describe('Bad input', () => {
     expect(error).toBeInstanceOf(InvalidMessageError);
     expect((error as Error).message).toMatch(message);
     expect(await storyOf(publisher)).toEqual([]);
+  });
+
+  it.each(['first', 'beforeCommit'] as const)('is told apart from everything else when payload() throws, half %s', async (half) => {
+    const listener = defineTransactionListener<Order>({
+      topic: 'orders',
+      tag: 'throws',
+      lookup,
+      half,
+      payload: () => {
+        throw new TypeError('no such field');
+      },
+      execute: () => {},
+    });
+    const publisher = await start({ listeners: [listener] });
+    await expect(publisher.publish(listener, { id: 'o1' })).rejects.toMatchObject({
+      code: half === 'first' ? 'CB_INVALID_MESSAGE' : 'CB_LOCAL_TRANSACTION',
+      acted: 'no',
+      message: expect.stringContaining('no such field') as string,
+    });
+    const told = await storyOf(publisher);
+    expect(told).not.toContain('COMMIT');
+    expect(told).not.toContain('half');
   });
 
   it('is refused inside a transaction that somebody else opened', async () => {
