@@ -1,3 +1,4 @@
+import { messageOf } from '../shared/error-message.ts';
 import { RequestContext, TransactionContext } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { Resolution } from '../broker/transactional-producer.ts';
@@ -55,7 +56,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     if (listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) {
       await side.query('select id from transaction_marker limit 1').catch((error: unknown) => {
         throw new ConfigurationError(
-          `transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${describe(error)}`,
+          `transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${messageOf(error)}`,
           { cause: error },
         );
       });
@@ -69,7 +70,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     } catch (error) {
       // A `where` that computes with the payload cannot be probed; it is checked with each real message instead.
       if (error instanceof TypeError) return;
-      throw new ConfigurationError(`listener "${name}": ${describe(error)}`, { cause: error });
+      throw new ConfigurationError(`listener "${name}": ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -83,7 +84,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
         this.#opened = undefined;
         await side.close();
         if (error instanceof CheckbackError) throw error;
-        throw new DatabaseUnavailableError(`the database does not answer: ${describe(error)}`, { cause: error });
+        throw new DatabaseUnavailableError(`the database does not answer: ${messageOf(error)}`, { cause: error });
       }
     })();
     return this.#opened;
@@ -136,7 +137,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     } catch (error) {
       // Whatever state it is in: the next order does not get it.
       await connection?.kill();
-      throw new DatabaseUnavailableError(`no database connection for transaction ${transactionId}: ${describe(error)}`, { cause: error });
+      throw new DatabaseUnavailableError(`no database connection for transaction ${transactionId}: ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -174,8 +175,4 @@ async function closeSessionLock(connection: ReservedConnection, transactionId: s
   } catch {
     await connection.kill();
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../shared/error-message.ts';
 import { inspect } from 'node:util';
 import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
@@ -158,10 +159,6 @@ async function runLocalTransaction<Input>(
 
 function nameOf({ transactionId, listener }: { readonly transactionId: string; readonly listener: { readonly name: string } }): string {
   return `local transaction ${transactionId} of listener "${listener.name}"`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function producedBy(result: unknown, half: string): unknown {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../src/shared/error-message.ts';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,7 +13,7 @@ import { passProbe } from '../../src/cli/stack/rocketmq-native.ts';
 import { brokerSettings, proxySettings } from '../../src/cli/stack/rocketmq-profile.ts';
 import { StackError } from '../../src/cli/stack/stack-error.ts';
 import type { AdministeredStack } from '../../src/cli/stack/stack.ts';
-import { messageOf, waitUntil } from '../../src/cli/stack/wait-until.ts';
+import { waitUntil } from '../../src/cli/stack/wait-until.ts';
 import { STACK_LABEL, ownerLabels, removeAbandonedContainers, removeContainersOf } from './stack-docker-leftovers.ts';
 
 /** Names of images; what is not named is the official one. */

@@ -1,10 +1,10 @@
+import { messageOf } from '../../src/shared/error-message.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { givenAddresses } from '../../src/cli/stack/given-stack.ts';
 import { openStack, type OpenStackOptions } from '../../src/cli/stack/open-stack.ts';
 import type { Stack } from '../../src/cli/stack/stack.ts';
-import { messageOf } from '../../src/cli/stack/wait-until.ts';
 import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
 import { ensureDockerImages, startDockerStackForTests, whyNoDockerForTests } from './stack-docker.ts';
 

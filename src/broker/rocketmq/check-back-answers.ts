@@ -3,7 +3,7 @@ import { abortable } from '../../shared/abort.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { MESSAGE_PROPERTY } from '../message.ts';
 import { MessageView, type service } from './client-package.ts';
-import { CHECK_ROUND_PROPERTY, userProperties } from './received-message.ts';
+import { CHECK_ROUND_PROPERTY, messageContent } from './received-message.ts';
 
 export interface CheckBackAnswersOptions {
   readonly checkBack: CheckBack;
@@ -81,14 +81,5 @@ export class CheckBackAnswers {
 }
 
 function checkedHalfMessage(view: MessageView): CheckedHalfMessage {
-  return {
-    topic: view.topic,
-    tag: view.tag ?? '',
-    keys: view.keys,
-    properties: userProperties(view),
-    body: view.body,
-    messageId: view.messageId,
-    round: Number(view.properties.get(CHECK_ROUND_PROPERTY)) || 1,
-    bornAt: view.bornTimestamp,
-  };
+  return { ...messageContent(view), round: Number(view.properties.get(CHECK_ROUND_PROPERTY)) || 1 };
 }

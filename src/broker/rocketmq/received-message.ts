@@ -8,11 +8,12 @@ export const CHECK_ROUND_PROPERTY = 'TRANSACTION_CHECK_TIMES';
 const BROKER_PROPERTIES = new Set([CHECK_ROUND_PROPERTY, '__transactionId__', 'CHECK_IMMUNITY_TIME_IN_SECONDS', 'TRACE_CONTEXT']);
 
 /** The properties the sender set, without the broker's own. */
-export function userProperties(view: MessageView): Record<string, string> {
+function userProperties(view: MessageView): Record<string, string> {
   return Object.fromEntries([...view.properties].filter(([name]) => !BROKER_PROPERTIES.has(name)));
 }
 
-export function receivedMessage(view: MessageView): ReceivedMessage {
+/** What a delivered message and one that is asked about have in common. */
+export function messageContent(view: MessageView): Omit<ReceivedMessage, 'deliveryAttempt'> {
   return {
     topic: view.topic,
     tag: view.tag ?? '',
@@ -20,8 +21,11 @@ export function receivedMessage(view: MessageView): ReceivedMessage {
     properties: userProperties(view),
     body: view.body,
     messageId: view.messageId,
-    // Unset is 0 on the wire.
-    deliveryAttempt: Math.max(1, view.deliveryAttempt ?? 1),
     bornAt: view.bornTimestamp,
   };
+}
+
+export function receivedMessage(view: MessageView): ReceivedMessage {
+  // Unset is 0 on the wire.
+  return { ...messageContent(view), deliveryAttempt: Math.max(1, view.deliveryAttempt ?? 1) };
 }

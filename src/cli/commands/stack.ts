@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
 import { ConfigurationError } from '../../errors.ts';
@@ -8,7 +9,6 @@ import { TOPIC_TYPES, type TopicType } from '../stack/rocketmq-admin.ts';
 import { STACK_PROFILES, type StackProfile } from '../stack/rocketmq-profile.ts';
 import { stackDown, stackStatus, stackUp } from '../stack/supervisor-client.ts';
 import type { StackState } from '../stack/stack-state.ts';
-import { messageOf } from '../stack/wait-until.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 type CommonFlags = { cacheDir: string; name: string };

@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,7 +15,7 @@ import { passProbe } from './rocketmq-native.ts';
 import { brokerSettings, proxySettings } from './rocketmq-profile.ts';
 import { StackError } from './stack-error.ts';
 import type { AdministeredStack } from './stack.ts';
-import { messageOf, waitUntil } from './wait-until.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** Names of images to use instead of the official ones, for example locally built ones. */
 export type DockerImages = { readonly rocketmq?: string | undefined; readonly mysql?: string | undefined };

@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { ensureDatabase } from './mysql-probe.ts';
 import { parseAddress } from './remoting-client.ts';
 import { rocketmqAdmin } from './rocketmq-admin.ts';
@@ -6,7 +7,6 @@ import { StackError } from './stack-error.ts';
 import type { StackGroup, StackTopic } from './native-stack.ts';
 import { sendProbeMessage } from './grpc-probe.ts';
 import { PROBE_TOPIC } from './rocketmq-native.ts';
-import { messageOf } from './wait-until.ts';
 
 /** Environment variables that name a stack somebody else runs. The name server is needed only to create topics and groups. */
 export const GIVEN_VARIABLES = {

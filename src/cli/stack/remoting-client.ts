@@ -1,7 +1,7 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { connect, type Socket } from 'node:net';
 import { createFrameReader, encodeRequest, type RemotingResponse } from './remoting-frame.ts';
 import { StackError } from './stack-error.ts';
-import { messageOf } from './wait-until.ts';
 
 /** A question to a name server or broker. */
 export type RemotingCall = {

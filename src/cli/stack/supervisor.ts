@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { rmSync } from 'node:fs';
 import { openStack } from './open-stack.ts';
 import { identityOf, isAlive, ownIdentity } from './process-identity.ts';
@@ -5,7 +6,6 @@ import type { Stack } from './stack.ts';
 import { releaseLock } from './stack-lock.ts';
 import { removeState, stackFolder, writeState, type StackState } from './stack-state.ts';
 import type { HandOver, SupervisorJob, SupervisorMessage } from './supervisor-protocol.ts';
-import { messageOf } from './wait-until.ts';
 
 /**
  * The process that owns the stack of `up` (run by supervisor-client.ts, never imported). Until `up` hands it over, the

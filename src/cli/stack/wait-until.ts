@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/error-message.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from './stack-error.ts';
 
@@ -31,11 +32,4 @@ export async function waitUntil<T>(attempt: (signal: AbortSignal | undefined) =>
     // The abort reason is rethrown above: a cancelled sleep is not worth an error of its own.
     await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
-}
-
-/** The text of anything that can be thrown. */
-export function messageOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  // Connection failures to several addresses arrive as an AggregateError without a message.
-  return thrown.message || ((thrown as NodeJS.ErrnoException).code ?? thrown.name);
 }
