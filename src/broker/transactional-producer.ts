@@ -8,7 +8,10 @@ export interface CheckedHalfMessage extends OutgoingMessage {
   readonly messageId: string;
   /** 1 at the first check; the broker parks the message after its own maximum (15 by default). */
   readonly round: number;
+  /** By the clock of its sender, which is the one the broker counts its age from. */
   readonly bornAt: Date | undefined;
+  /** By the broker's clock: when this copy of the half was stored. Each round makes a new copy. */
+  readonly storedAt?: Date | undefined;
 }
 
 /** Answers the broker's question. Must not throw; must settle before `signal` aborts, or the answer is dropped. */
@@ -31,6 +34,11 @@ export interface TransactionalProducer {
    * then unknown, so its transaction id must never be used again. Not idempotent.
    */
   sendHalf(message: OutgoingMessage): Promise<SentHalfMessage>;
+  /**
+   * Has the broker put its questions of the next `ms` to other producers of the topics. Best effort, may be missing:
+   * questions that are on their way still come, and with no other producer online a round passes unasked.
+   */
+  stepAside?(ms: number): void;
   /** Answers no check-back any more and releases every socket and timer within `deadlineMs`. Idempotent; never rejects. */
   close(deadlineMs?: number): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { CheckedHalfMessage, Resolution } from '../broker/transactional-pro
 import { abortable } from '../shared/abort.ts';
 import type { Logger } from '../shared/logger.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
+import type { ForeignChecks } from './foreign-checks.ts';
 import { viewHalfMessage } from './half-message.ts';
 import type { ListenerRegistry } from './listener-registry.ts';
 import { type Lookup, transactionMarker } from './lookup.ts';
@@ -23,7 +24,11 @@ export interface CheckBackHandlerOptions {
   readonly concurrency: number;
   /** Rounds from which a check that is answered UNKNOWN is an alarm: the broker gives up after its own maximum. */
   readonly alarmRound: number;
+  readonly foreignChecks: Pick<ForeignChecks, 'asked'>;
 }
+
+/** More than sending a half may take: beyond it the clocks differ. */
+const MAX_CLOCK_OFFSET_MS = 10_000;
 
 /**
  * Answers the broker's questions. The client would run any number of them at once, without a time limit and twice for
@@ -52,6 +57,7 @@ export class CheckBackHandler {
       flight = this.#resolve(half, signal).finally(() => this.#flights.delete(flightKey));
       this.#flights.set(flightKey, flight);
     }
+    this.#judgeClock(half);
     const { resolution, reason } = await flight;
     const event = {
       transactionId: properties[MESSAGE_PROPERTY.transactionId] ?? '',
@@ -74,7 +80,10 @@ export class CheckBackHandler {
 
   async #resolve(half: CheckedHalfMessage, signal: AbortSignal): Promise<Answer> {
     const found = this.#find(half);
-    if ('reason' in found) return { resolution: 'UNKNOWN', reason: found.reason };
+    if ('reason' in found) {
+      if (found.isForeign) this.#options.foreignChecks.asked(half);
+      return { resolution: 'UNKNOWN', reason: found.reason };
+    }
     try {
       const check = this.#bulkhead.execute(() => found.database.check(found.lookup, viewHalfMessage(half), signal));
       return { resolution: await abortable(check, signal) };
@@ -84,12 +93,27 @@ export class CheckBackHandler {
     }
   }
 
+  /** A half is born by its sender's clock and stored by the broker's; gRPC shows a producer no other time of the broker. */
+  #judgeClock({ topic, round, bornAt, storedAt }: CheckedHalfMessage): void {
+    if (round !== 1 || bornAt === undefined || storedAt === undefined) return;
+    const offsetMs = bornAt.getTime() - storedAt.getTime();
+    if (Math.abs(offsetMs) < MAX_CLOCK_OFFSET_MS) return;
+    emitTransactionEvent('clock-offset', { topic, offsetMs });
+    this.#options.logger.error(
+      { topic, offsetMs },
+      `the clock of a producer is ${Math.abs(offsetMs)} ms ${offsetMs > 0 ? 'ahead of' : 'behind'} the broker's: check-backs come ${offsetMs > 0 ? 'late' : 'early'}; synchronise them`,
+    );
+  }
+
   /** How and where to look the message up, or why it cannot be: never a reason for ROLLBACK. */
-  #find({ properties, ...half }: CheckedHalfMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string } {
+  #find({
+    properties,
+    ...half
+  }: CheckedHalfMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string; isForeign?: true } {
     const owner = properties[MESSAGE_PROPERTY.owner];
     // Any producer of a topic may be asked about any service's message: only its owner knows the answer.
     if (owner !== this.#options.owner)
-      return { reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#options.owner}"` };
+      return { reason: `owned by ${owner === undefined ? 'nobody' : `"${owner}"`}, not by "${this.#options.owner}"`, isForeign: true };
     if (!properties[MESSAGE_PROPERTY.transactionId]) return { reason: 'the message carries no transaction id' };
     const name = properties[MESSAGE_PROPERTY.database];
     const database = this.#options.databases.find(name);

@@ -30,6 +30,13 @@ export interface TransactionDiagnostics {
   };
   /** Asked many times and still UNKNOWN: the broker parks the message after its own maximum, and then nobody asks again. */
   'check-budget-low': TransactionDiagnostics['checked'];
+  /**
+   * Another service puts half messages on a topic of ours. Nothing is lost, but each is asked about the other's orders and
+   * can only answer UNKNOWN, which uses up their check budget: give each service a topic of its own.
+   */
+  'foreign-owner': TransactionEvent & { readonly owner: string | undefined; readonly round: number };
+  /** Clocks differ by more than a few seconds. The broker counts a half message's age by the clock of its sender. */
+  'clock-offset': { readonly topic: string; readonly offsetMs: number };
   /** END was handed to the broker; not yet a proof that it acted on it. */
   ended: TransactionEvent & { readonly resolution: 'COMMIT' | 'ROLLBACK' };
   /** END was not confirmed; the check-back will find the truth. */
@@ -43,6 +50,8 @@ const channels = {
   'in-doubt': channel('checkback:in-doubt'),
   checked: channel('checkback:checked'),
   'check-budget-low': channel('checkback:check-budget-low'),
+  'foreign-owner': channel('checkback:foreign-owner'),
+  'clock-offset': channel('checkback:clock-offset'),
   ended: channel('checkback:ended'),
   'end-failed': channel('checkback:end-failed'),
 } satisfies Record<keyof TransactionDiagnostics, unknown>;

@@ -4,6 +4,7 @@ import { CheckbackError, ClosedError, ConfigurationError, ForeignTransactionErro
 import { withDeadline } from '../shared/deadline.ts';
 import { CheckBackHandler } from './check-back-handler.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
+import { ForeignChecks } from './foreign-checks.ts';
 import { encodeHalfMessage, viewHalfMessage } from './half-message.ts';
 import { ListenerRegistry } from './listener-registry.ts';
 import { type Publication, runPublication } from './publish-protocol.ts';
@@ -58,6 +59,7 @@ export class TransactionalPublisher {
     const resolved = resolvePublisherOptions(options);
     const registry = new ListenerRegistry(resolved.listeners);
     const databases = new TransactionDatabases(resolved.database, registry);
+    let producer: TransactionalProducer | undefined;
     const handler = new CheckBackHandler({
       owner: resolved.owner,
       registry,
@@ -65,10 +67,11 @@ export class TransactionalPublisher {
       logger: resolved.logger,
       concurrency: resolved.checkBackConcurrency,
       alarmRound: resolved.checkBackAlarmRound,
+      foreignChecks: new ForeignChecks({ logger: resolved.logger, stepAside: (ms) => producer?.stepAside?.(ms) }),
     });
     try {
       for (const database of databases) await database.start([...registry], resolved);
-      const producer = await resolved.broker.startTransactionalProducer({
+      producer = await resolved.broker.startTransactionalProducer({
         topics: registry.topics,
         checkBack: (half, signal) => handler.answer(half, signal),
       });

@@ -31,6 +31,7 @@ export function watchedBroker(
           traffic.halves.push(message);
           return watch(message, await producer.sendHalf(message));
         },
+        stepAside: (ms) => producer.stepAside?.(ms),
         close: (deadlineMs) => producer.close(deadlineMs),
       };
     },

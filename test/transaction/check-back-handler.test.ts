@@ -18,6 +18,7 @@ const listener = defineTransactionListener<{ id: string }>({
 });
 const never = new AbortController().signal;
 let database: ScriptedDatabase;
+let foreign: CheckedHalfMessage[];
 
 const handler = (concurrency = 4): CheckBackHandler =>
   new CheckBackHandler({
@@ -27,6 +28,7 @@ const handler = (concurrency = 4): CheckBackHandler =>
     logger: silentLogger,
     concurrency,
     alarmRound: 10,
+    foreignChecks: { asked: (half) => void foreign.push(half) },
   });
 
 const half = (changes: Partial<HalfMessageIdentity> = {}, rest: Partial<CheckedHalfMessage> = {}): CheckedHalfMessage => ({
@@ -42,6 +44,7 @@ const half = (changes: Partial<HalfMessageIdentity> = {}, rest: Partial<CheckedH
 
 beforeEach(() => {
   database = new ScriptedDatabase([]);
+  foreign = [];
 });
 
 describe('CheckBackHandler', () => {
@@ -63,6 +66,34 @@ describe('CheckBackHandler', () => {
     expect(await handler().answer(message, never)).toBe('UNKNOWN');
     expect(database.checks).toBe(0);
   });
+
+  it('reports what belongs to another service, and nothing else', async () => {
+    database.answers.push('COMMIT');
+    await handler().answer(half(), never);
+    await handler().answer(half({ listener: 'orders:cancelled' }), never);
+    expect(foreign).toEqual([]);
+    await handler().answer(half({ owner: 'billing' }, { round: 3 }), never);
+    expect(foreign).toEqual([expect.objectContaining({ round: 3 })]);
+  });
+
+  it.each([
+    ['ahead', 3_600_000],
+    ['behind', -11_000],
+  ])(
+    'says that the sender’s clock is %s of the broker’s by the first round, when both looked at the same moment',
+    async (_how, offsetMs) => {
+      const offsets: unknown[] = [];
+      const stop = onTransactionEvent('clock-offset', (event) => offsets.push(event));
+      const storedAt = new Date();
+      const bornAt = new Date(storedAt.getTime() + offsetMs);
+      database.answers.push('COMMIT');
+      await handler().answer(half({}, { bornAt, storedAt }), never);
+      await handler().answer(half({}, { bornAt, storedAt, round: 2 }), never);
+      await handler().answer(half({}, { bornAt: new Date(storedAt.getTime() - 4_000), storedAt }), never);
+      stop();
+      expect(offsets).toEqual([{ topic: 'orders', offsetMs }]);
+    },
+  );
 
   it('answers UNKNOWN when the look-up fails', async () => {
     database.answers.push(new Error('Lock wait timeout exceeded'));

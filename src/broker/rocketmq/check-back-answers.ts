@@ -38,7 +38,8 @@ export class CheckBackAnswers {
     const brokerTransactionId = command.getTransactionId();
     const { logger } = this.#options;
     try {
-      const half = checkedHalfMessage(new MessageView(command.getMessage() as never));
+      const message = command.getMessage();
+      const half = checkedHalfMessage(new MessageView(message as never), message?.getSystemProperties()?.getStoreTimestamp()?.toDate());
       // Not the broker's id alone: two containers can make the same one.
       const key = `${half.topic} ${brokerTransactionId} ${half.properties[MESSAGE_PROPERTY.transactionId] ?? ''}`;
       if (this.#closed.signal.aborted || this.#flights.has(key)) return;
@@ -80,6 +81,6 @@ export class CheckBackAnswers {
   }
 }
 
-function checkedHalfMessage(view: MessageView): CheckedHalfMessage {
-  return { ...messageContent(view), round: Number(view.properties.get(CHECK_ROUND_PROPERTY)) || 1 };
+function checkedHalfMessage(view: MessageView, storedAt: Date | undefined): CheckedHalfMessage {
+  return { ...messageContent(view), round: Number(view.properties.get(CHECK_ROUND_PROPERTY)) || 1, storedAt };
 }

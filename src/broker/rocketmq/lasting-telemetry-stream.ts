@@ -64,6 +64,16 @@ export class LastingTelemetryStream extends EventEmitter {
     this.write(this.#source.settings());
   }
 
+  /** Cuts the stream and opens it again after `ms`; until then the proxy puts no question to this client. */
+  pause(ms: number): void {
+    if (this.#isEnded) return;
+    clearTimeout(this.#timer);
+    const old = this.#call;
+    this.#call = undefined;
+    old?.cancel();
+    this.#timer = setTimeout(() => this.reopen(), ms);
+  }
+
   /** For good. Idempotent. */
   end(): void {
     this.#isEnded = true;

@@ -119,6 +119,11 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     );
   }
 
+  // A proxy asks producers whose telemetry stream is open, the next one if need be (`ProducerManager.getAvailableChannel`).
+  stepAside(ms: number): void {
+    this.#channels.pauseTelemetry(ms);
+  }
+
   close(deadlineMs = 5_000): Promise<void> {
     this.#closing ??= (async () => {
       const endsAt = Date.now() + deadlineMs;
