@@ -24,15 +24,49 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
     packages: ['rxjs', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'],
   },
   {
+    folder: 'src/status-check',
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'type:worker'],
+    packages: ['rxjs', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/dead-letter',
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'type:worker', 'type:status-check'],
+    packages: ['rxjs', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/saga',
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'type:worker', 'type:status-check', 'type:transaction'],
+    packages: ['rxjs', '@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
+  {
+    folder: 'src/alerts',
+    mayUse: ['errors', 'shared', 'gateway', 'transaction', 'worker', 'status-check', 'dead-letter', 'saga'],
+    packages: [],
+  },
+  {
     folder: 'src/store',
-    mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'schema'],
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'status-check', 'dead-letter', 'saga', 'schema'],
     packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid'],
   },
   {
     folder: 'src/cli',
-    mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'store', 'schema'],
+    mayUse: [
+      'errors',
+      'shared',
+      'broker',
+      'gateway',
+      'transaction',
+      'worker',
+      'status-check',
+      'dead-letter',
+      'saga',
+      'alerts',
+      'store',
+      'schema',
+    ],
     packages: ['commander', 'pino', 'pino-pretty', 'mysql2', '@grpc/grpc-js', 'uuid'],
   },
+  { folder: 'src/embedded', mayUse: ['errors', 'shared', 'broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
   { folder: 'schema', mayUse: [], packages: ['@mikro-orm/*'] },
   { folder: 'listeners', mayUse: ['index', 'schema'], packages: ['zod'] },
 ];
@@ -47,6 +81,7 @@ const FOLDERS = [
   'saga',
   'dead-letter',
   'reconciliation',
+  'alerts',
   'store',
   'embedded',
   'cli',
@@ -74,7 +109,11 @@ function restrictions({ folder, mayUse, packages }: (typeof IMPORT_TABLE)[number
   const patterns: { group: string[]; message: string; allowTypeImports?: boolean }[] = [];
   for (const other of FOLDERS) {
     if (other !== own && !mayUse.includes(other)) {
-      patterns.push({ group: [`**/../${other}/**`], message: `${folder} may not import ${other}/ (see the table in oxlint.config.ts).` });
+      patterns.push({
+        group: [`**/../${other}/**`],
+        message: `${folder} may not import ${other}/ (see the table in oxlint.config.ts).`,
+        ...(mayUse.includes(`type:${other}`) ? { allowTypeImports: true } : {}),
+      });
     }
   }
   if (!mayUse.includes('schema') && own !== 'schema')

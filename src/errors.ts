@@ -209,3 +209,49 @@ export class CallInFlightError extends CheckbackError {
   readonly acted = 'no';
   readonly retryable = true;
 }
+
+/** The institution has failed too often of late, so calls to it are held back for a while; this one was neither recorded nor sent. */
+export class CircuitOpenError extends CheckbackError {
+  readonly code = 'CB_CIRCUIT_OPEN';
+  readonly acted = 'no';
+  readonly retryable = true;
+  /** Until the institution is tried again, in milliseconds from now. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, options: { cause?: unknown; retryAfterMs: number }) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Our own limit on concurrent calls or on calls per second had no room in time; this call was neither recorded nor sent. */
+export class CallThrottledError extends CheckbackError {
+  readonly code = 'CB_CALL_THROTTLED';
+  readonly acted = 'no';
+  readonly retryable = true;
+  /** When there may be room, in milliseconds from now. */
+  readonly retryAfterMs: number;
+  readonly limit: 'concurrency' | 'rate';
+
+  constructor(message: string, options: { cause?: unknown; retryAfterMs: number; limit: 'concurrency' | 'rate' }) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+    this.limit = options.limit;
+  }
+}
+
+// --- sagas -------------------------------------------------------------------------------------------------------
+
+/** Thrown by a local step of a saga: it had no effect and trying again is no use. An action's saga compensates then. */
+export class StepRejectedError extends CheckbackError {
+  readonly code = 'CB_STEP_REJECTED';
+  readonly acted = 'no';
+  readonly retryable = false;
+}
+
+/** A saga is not what the caller takes it for: the id is taken by another one, or it is not parked. Nothing was changed. */
+export class SagaConflictError extends CheckbackError {
+  readonly code = 'CB_SAGA_CONFLICT';
+  readonly acted = 'no';
+  readonly retryable = false;
+}

@@ -22,6 +22,10 @@ const samples: errors.CheckbackError[] = [
   new errors.UnknownOutcomeError('m'),
   new errors.AuditUnavailableError('m'),
   new errors.CallInFlightError('m'),
+  new errors.CircuitOpenError('m', { retryAfterMs: 1 }),
+  new errors.CallThrottledError('m', { retryAfterMs: 1, limit: 'rate' }),
+  new errors.StepRejectedError('m'),
+  new errors.SagaConflictError('m'),
 ];
 
 describe('Errors', () => {

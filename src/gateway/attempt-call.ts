@@ -1,26 +1,25 @@
 import { UnknownOutcomeError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { Logger } from '../shared/logger.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
 import type { Audit } from './audit.ts';
 import type { CallOptions, CallOutcome } from './call-outcome.ts';
 import { type Classification, classifyOutcome } from './classify-outcome.ts';
-import type { ConnectionPool } from './connection-pool.ts';
-import { type EvidenceRules, responseSnapshot } from './evidence.ts';
+import { type EvidenceRules, responseSnapshot, type Secrets } from './evidence.ts';
 import type { Exchange } from './exchange.ts';
 import type { CallAnswer, ExternalCall } from './external-call.ts';
 import type { OpenedAttempt, RequestRecord, ResponseSnapshot } from './external-call-store.ts';
-import { exchangeHttp } from './http-exchange.ts';
 import type { PreparedRequest } from './prepare-request.ts';
 import { readAnswer, validate } from './read-answer.ts';
+import type { Transport } from './transport.ts';
 
 /** What stays the same over all attempts of one `Gateway.call`. */
 export interface CallInProgress<I, R> {
   readonly definition: ExternalCall<I, R>;
   readonly options: CallOptions<R>;
-  readonly pool: ConnectionPool;
+  readonly transport: Transport;
   readonly request: PreparedRequest;
   readonly rules: EvidenceRules;
-  readonly secrets: readonly string[];
+  readonly secrets: Secrets;
   readonly record: () => RequestRecord;
 }
 
@@ -30,14 +29,21 @@ export interface AttemptTools {
   readonly logger: Logger;
 }
 
-/** One request, from its committed record to its committed snapshot. */
-export async function attemptCall<I, R>(call: CallInProgress<I, R>, opened: OpenedAttempt, tools: AttemptTools): Promise<CallOutcome<R>> {
+/** One request, from its committed record to its committed snapshot. `onExchange` is told what came of it before that is recorded; it must not throw. */
+export async function attemptCall<I, R>(
+  call: CallInProgress<I, R>,
+  opened: OpenedAttempt,
+  tools: AttemptTools,
+  onExchange?: (exchange: Exchange, classified: Classification) => void,
+): Promise<CallOutcome<R>> {
   const { definition, options, request } = call;
   const { timeouts, maxResponseBytes } = definition;
-  const exchange = await exchangeHttp(call.pool, request, { timeouts, maxResponseBytes, signal: options.signal });
+  const exchange = await call.transport.exchange(request, { timeouts, maxResponseBytes, signal: options.signal });
   const now = tools.clock.now();
   const answer = exchange.kind === 'answered' ? readAnswer(exchange.answer) : undefined;
-  const { classified, response } = await understand(call, exchange, answer, now);
+  const understanding = understand(call, exchange, answer, now);
+  const { classified, response } = understanding instanceof Promise ? await understanding : understanding;
+  onExchange?.(exchange, classified);
   const outcome = outcomeOf<R>(classified, answer, response, opened.attempt);
   log(call, opened, outcome, tools.logger);
   const error = 'error' in classified ? classified.error : undefined;
@@ -47,21 +53,29 @@ export async function attemptCall<I, R>(call: CallInProgress<I, R>, opened: Open
   });
 }
 
-/** Classifies the exchange; a success must match the call's schema as well. */
-async function understand<I, R>(
+interface Understood {
+  readonly classified: Classification;
+  readonly response: unknown;
+}
+
+/** Classifies the exchange; a success must match the call's schema as well, and only then there is anything to wait for. */
+function understand<I, R>(
   { definition, request }: CallInProgress<I, R>,
   exchange: Exchange,
   answer: CallAnswer | undefined,
   now: number,
-): Promise<{ classified: Classification; response: unknown }> {
+): Understood | Promise<Understood> {
   const { name, origin, timeouts, retry, classify } = definition;
   const attempted = `${request.method} ${origin} (${name})`;
   const classified = classifyOutcome(exchange, answer, { attempted, timeouts, maxRetryAfterMs: retry.maxRetryAfterMs, classify }, now);
+  if (classified.status === 'SUCCESS' && answer && definition.readResponse)
+    return { classified, response: definition.readResponse(answer) };
   if (classified.status !== 'SUCCESS' || !definition.response) return { classified, response: answer?.response };
-  const checked = await validate(definition.response, answer?.response);
-  if ('value' in checked) return { classified, response: checked.value };
-  const error = new UnknownOutcomeError(`${attempted}: HTTP ${answer?.httpStatus}, but the answer ${checked.complaint}`);
-  return { classified: { status: 'UNKNOWN', error }, response: undefined };
+  return validate(definition.response, answer?.response).then((checked): Understood => {
+    if ('value' in checked) return { classified, response: checked.value };
+    const error = new UnknownOutcomeError(`${attempted}: HTTP ${answer?.httpStatus}, but the answer ${checked.complaint}`);
+    return { classified: { status: 'UNKNOWN', error }, response: undefined };
+  });
 }
 
 /**
@@ -90,6 +104,7 @@ async function record<I, R>(
     const closed = await audit.close(opened, snapshot, outcome.status, {
       notBeforeMs: outcome.status === 'PENDING' ? outcome.retryAfterMs : undefined,
       apply: apply && isFinal ? (em) => apply(em, outcome) : undefined,
+      inTransaction: isFinal ? options.inTransaction?.(outcome) : undefined,
     });
     if (closed.kind === 'lease-lost') return unknown('its lease had ended and the row was declared UNKNOWN');
     if (closed.kind === 'apply-failed') return unknown('applying it threw', closed.error);
@@ -119,6 +134,7 @@ function log<I, R>(
   outcome: CallOutcome<R>,
   logger: Logger,
 ): void {
+  if (logger === silentLogger) return;
   const fields = { ...idsOf(definition, options), attempt, status: outcome.status };
   if (outcome.status === 'SUCCESS') logger.debug(fields, 'external call answered');
   else logger.warn({ ...fields, code: outcome.error.code }, outcome.error.message);

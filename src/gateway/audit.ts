@@ -6,6 +6,7 @@ import type {
   Apply,
   CloseResult,
   ExternalCallStore,
+  InTransaction,
   OpenedAttempt,
   OpenResult,
   RequestRecord,
@@ -61,7 +62,7 @@ export class Audit {
     opened: OpenedAttempt,
     snapshot: ResponseSnapshot,
     to: CallStatus,
-    options: { notBeforeMs?: number | undefined; apply?: Apply | undefined },
+    options: { notBeforeMs?: number | undefined; apply?: Apply | undefined; inTransaction?: InTransaction | undefined },
   ): Promise<CloseResult> {
     const { storeTimeoutMs, closeTimeoutMs } = this.#limits;
     const until = this.#clock.now() + closeTimeoutMs;

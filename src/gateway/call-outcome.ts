@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { CallRejectedError, CheckbackError } from '../errors.ts';
+import type { InTransaction } from './external-call-store.ts';
 
 /** What `Gateway.call` knows at its end. `replayed` says that the outcome was on record and no request was made. */
 export type CallOutcome<R> =
@@ -14,11 +15,14 @@ export type CallOutcome<R> =
   | { readonly status: 'UNKNOWN'; readonly error: CheckbackError; readonly replayed: boolean }
   | {
       readonly status: 'PENDING';
-      /** Retryable: the request had no effect, or somebody else's attempt is in progress. */
+      /**
+       * Retryable: the request had no effect, or somebody else's attempt is in progress. With `CircuitOpenError` and
+       * `CallThrottledError` no attempt was made, so it need not be counted as one.
+       */
       readonly error: CheckbackError;
       /** Not before this; `undefined` leaves it to the caller's backoff. */
       readonly retryAfterMs: number | undefined;
-      /** Attempts made so far, over all calls with this key. */
+      /** Attempts made so far, over all calls with this key; 0 when the record was not looked at (`CircuitOpenError`, `CallThrottledError`). */
       readonly attempt: number;
     };
 
@@ -36,4 +40,9 @@ export interface CallOptions<R> {
    * undoes its writes and leaves the call UNKNOWN, the evidence kept. Does not run for a replayed outcome.
    */
   readonly apply?: (em: EntityManager, outcome: FinalOutcome<R>) => Promise<void>;
+  /**
+   * Gives the transaction that records a final outcome, `apply` included, for example one whose COMMIT publishes an event
+   * (`compensateByPublishing`). Default, and for an outcome it gives `undefined` for: one of the store's own.
+   */
+  readonly inTransaction?: (outcome: FinalOutcome<R>) => InTransaction | undefined;
 }

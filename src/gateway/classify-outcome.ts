@@ -82,6 +82,10 @@ function classifyFailure(
   { phase, reason, error: cause }: Extract<Exchange, { kind: 'failed' }>,
   { attempted, timeouts }: ClassifyRules,
 ): Classification {
+  if (reason === 'refused') {
+    const error = new CallUnavailableError(`${attempted}: refused unread, the connection is being closed or is full`, { cause });
+    return { status: 'PENDING', error, retryAfterMs: undefined };
+  }
   const error = failureError();
   return phase === 'connect' ? { status: 'PENDING', error, retryAfterMs: undefined } : { status: 'UNKNOWN', error };
 

@@ -1,6 +1,6 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { Client } from 'undici';
+import { openSocket } from './open-socket.ts';
 import type { Origin } from './origin.ts';
 
 /** One undici client with at most one socket, which we open ourselves: so its state and its real drain can be seen. */
@@ -8,6 +8,12 @@ export interface Connection {
   readonly client: Client;
   /** The socket last opened; `undefined` before the first. */
   socket: Socket | undefined;
+  readonly origin: string;
+}
+
+/** Whoever needs a connection. */
+export interface ConnectionUser {
+  onConnection(connection: Connection): void;
 }
 
 /** Sockets to one origin: HTTP/1.1, no pipelining, the most recently used first. */
@@ -15,25 +21,22 @@ export class ConnectionPool {
   readonly #origin: Origin;
   readonly #idle: Connection[] = [];
   readonly #all = new Set<Connection>();
-  readonly #waiting = new Set<(connection: Connection) => void>();
+  readonly #waiting = new Set<ConnectionUser>();
   #isClosed = false;
 
   constructor(origin: Origin) {
     this.#origin = origin;
   }
 
-  /**
-   * Calls back with a connection, at once when one is idle or may be opened, else when one is released. The function
-   * returned gives up waiting. The caller must `release` what it got.
-   */
-  acquire(use: (connection: Connection) => void): () => void {
+  /** Gives a connection, at once when one is idle or may be opened, else when one is released. It must be `release`d. */
+  acquire(user: ConnectionUser): void {
     const connection = this.#idle.pop() ?? (this.#all.size < this.#origin.maxConnections ? this.#create() : undefined);
-    if (connection) {
-      use(connection);
-      return () => {};
-    }
-    this.#waiting.add(use);
-    return () => void this.#waiting.delete(use);
+    if (connection) user.onConnection(connection);
+    else this.#waiting.add(user);
+  }
+
+  stopWaiting(user: ConnectionUser): void {
+    this.#waiting.delete(user);
   }
 
   /** Gives a connection back. One that did not end its exchange cleanly is destroyed, whatever it was doing. */
@@ -45,7 +48,7 @@ export class ConnectionPool {
       this.#waiting.delete(next);
       const heir = keep ? connection : this.#create();
       // Not from within undici's own callback.
-      queueMicrotask(() => next(heir));
+      queueMicrotask(() => next.onConnection(heir));
     } else if (keep) {
       this.#idle.push(connection);
     }
@@ -62,9 +65,10 @@ export class ConnectionPool {
   #create(): Connection {
     const connection: Connection = {
       socket: undefined,
+      origin: this.#origin.url,
       client: new Client(this.#origin.url, {
         connect: (_, done) => {
-          connection.socket = openSocket(this.#origin, done);
+          connection.socket = openSocket(this.#origin, 'http/1.1', done);
         },
         pipelining: 1,
         allowH2: false,
@@ -85,45 +89,4 @@ export class ConnectionPool {
     connection.socket?.destroy();
     void connection.client.destroy().catch(() => {});
   }
-}
-
-type OpenSocket = (...args: [error: Error, socket: null] | [error: null, socket: Socket]) => void;
-
-/** Opens TCP and, for https, TLS with the certificate verified. Calls back once; whoever destroys the socket early gets an error. */
-function openSocket(origin: Origin, done: OpenSocket): Socket {
-  const { hostname, port, protocol } = new URL(origin.url);
-  const isTls = protocol === 'https:';
-  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-  const address = { host, port: Number(port || (isTls ? 443 : 80)) };
-  const { ca, cert, key } = origin;
-  const socket = isTls
-    ? connectTls({
-        ...address,
-        ca,
-        cert,
-        key,
-        ...(/[a-z]/i.test(host) && !host.includes(':') && { servername: host }),
-        ALPNProtocols: ['http/1.1'],
-        rejectUnauthorized: true,
-      })
-    : connectTcp(address);
-  let isSettled = false;
-  const settle = (error: Error | undefined): void => {
-    if (isSettled) return;
-    isSettled = true;
-    if (error) {
-      socket.destroy();
-      done(error, null);
-    } else {
-      done(null, socket);
-    }
-  };
-  socket.setNoDelay(true);
-  socket.once(isTls ? 'secureConnect' : 'connect', () => {
-    const allowed = origin.isAddressAllowed(socket.remoteAddress ?? '');
-    settle(allowed ? undefined : new Error(`address ${socket.remoteAddress} is not allowed for origin "${origin.name}"`));
-  });
-  socket.on('error', settle);
-  socket.once('close', () => settle(new Error('closed while connecting')));
-  return socket;
 }

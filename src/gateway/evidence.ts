@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { CheckbackError } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, PhaseTimes, RawAnswer, TimeoutPhase } from './exchange.ts';
 import type { ExternalCall } from './external-call.ts';
 import type { RequestRecord, ResponseSnapshot, StoredBody } from './external-call-store.ts';
 import { maskJson, type MaskRules, SECRET_NAMES } from './mask-json.ts';
@@ -47,47 +47,104 @@ export const evidenceRules = ({
   isStrict: keep !== undefined || mask !== undefined,
 });
 
-/** The request as it is stored before the first byte leaves. */
-export function requestRecord(
+/** The request as it is stored before the first byte leaves. Masked and hashed when a store reads it, not before. */
+export const requestRecord = (
   ids: { readonly callName: string; readonly origin: string; readonly idempotencyKey: string; readonly correlationId: string },
   request: PreparedRequest,
   rules: EvidenceRules,
-  secrets: readonly string[],
+  secrets: Secrets,
   openedAt: Date,
-): RequestRecord {
-  return {
-    ...ids,
-    method: request.method,
-    path: scrub(request.path, secrets)
+): RequestRecord => new RequestEvidence(ids, request, rules, secrets, openedAt);
+
+class RequestEvidence implements RequestRecord {
+  readonly callName: string;
+  readonly idempotencyKey: string;
+  readonly correlationId: string;
+  readonly origin: string;
+  readonly method: string;
+  readonly openedAt: Date;
+  readonly #request: PreparedRequest;
+  readonly #rules: EvidenceRules;
+  readonly #secrets: Secrets;
+  #body: StoredBody | undefined;
+
+  constructor(ids: Parameters<typeof requestRecord>[0], request: PreparedRequest, rules: EvidenceRules, secrets: Secrets, openedAt: Date) {
+    this.callName = ids.callName;
+    this.idempotencyKey = ids.idempotencyKey;
+    this.correlationId = ids.correlationId;
+    this.origin = ids.origin;
+    this.method = request.method;
+    this.openedAt = openedAt;
+    this.#request = request;
+    this.#rules = rules;
+    this.#secrets = secrets;
+  }
+
+  get path(): string {
+    return scrub(this.#request.path, this.#secrets.list)
       .replace(/([?&][^=&]*=)[^&]+/g, '$1***')
-      .slice(0, 2048),
-    headers: storedHeaders([...request.headers], rules, secrets),
-    body: request.body && storedBody(request.body, rules, secrets),
-    openedAt,
-  };
+      .slice(0, 2048);
+  }
+
+  get headers(): string {
+    return storedHeaders([...this.#request.headers], this.#rules, this.#secrets.list);
+  }
+
+  get body(): StoredBody | undefined {
+    const { body } = this.#request;
+    return (this.#body ??= body && storedBody(body, this.#rules, this.#secrets.list));
+  }
 }
 
-/** What came of it, as it is stored after. Whatever the institution echoes of our own credentials is masked too. */
-export function responseSnapshot(
+/** What came of it, as it is stored after. Whatever the institution echoes of our own credentials is masked too. Masked and hashed when a store reads it. */
+export const responseSnapshot = (
   exchange: Exchange,
   error: CheckbackError | undefined,
   rules: EvidenceRules,
-  secrets: readonly string[],
+  secrets: Secrets,
   closedAt: Date,
-): ResponseSnapshot {
-  const { answer } = exchange;
-  return {
-    httpStatus: answer?.httpStatus,
-    headers: answer && storedHeaders(answer.headers, rules, secrets),
-    body: answer && storedBody(answer.body, rules, secrets),
-    isTruncated: answer?.isTruncated ?? false,
-    failedPhase: exchange.kind === 'failed' ? exchange.phase : undefined,
-    times: exchange.times,
-    remoteAddress: exchange.remoteAddress,
-    errorCode: error?.code,
-    errorChain: error && scrub(errorChain(error), secrets),
-    closedAt,
-  };
+): ResponseSnapshot => new ResponseEvidence(exchange, error, rules, secrets, closedAt);
+
+class ResponseEvidence implements ResponseSnapshot {
+  readonly httpStatus: number | undefined;
+  readonly isTruncated: boolean;
+  readonly failedPhase: TimeoutPhase | undefined;
+  readonly times: PhaseTimes;
+  readonly remoteAddress: string | undefined;
+  readonly errorCode: string | undefined;
+  readonly closedAt: Date;
+  readonly #answer: RawAnswer | undefined;
+  readonly #error: CheckbackError | undefined;
+  readonly #rules: EvidenceRules;
+  readonly #secrets: Secrets;
+  #body: StoredBody | undefined;
+
+  constructor(exchange: Exchange, error: CheckbackError | undefined, rules: EvidenceRules, secrets: Secrets, closedAt: Date) {
+    const { answer } = exchange;
+    this.httpStatus = answer?.httpStatus;
+    this.isTruncated = answer?.isTruncated ?? false;
+    this.failedPhase = exchange.kind === 'failed' ? exchange.phase : undefined;
+    this.times = exchange.times;
+    this.remoteAddress = exchange.remoteAddress;
+    this.errorCode = error?.code;
+    this.closedAt = closedAt;
+    this.#answer = answer;
+    this.#error = error;
+    this.#rules = rules;
+    this.#secrets = secrets;
+  }
+
+  get headers(): string | undefined {
+    return this.#answer && storedHeaders(this.#answer.headers, this.#rules, this.#secrets.list);
+  }
+
+  get body(): StoredBody | undefined {
+    return (this.#body ??= this.#answer && storedBody(this.#answer.body, this.#rules, this.#secrets.list));
+  }
+
+  get errorChain(): string | undefined {
+    return this.#error && scrub(errorChain(this.#error), this.#secrets.list);
+  }
 }
 
 /** JSON of an error and its causes, name, code and message of each, ten at most. */
@@ -122,12 +179,38 @@ const storedHeaders = (
   secrets: readonly string[],
 ): string => JSON.stringify(headers.map(([name, value]) => [name, keptHeaders.has(name) ? scrub(value, secrets) : '***']));
 
-/** What of a request must be stored nowhere, its answer included: the values of headers that are not kept, whole and in their parts (`Bearer x`, `a=b; c=d`), where long enough to mean something. */
-export function secretsOf({ headers }: PreparedRequest, { keptHeaders }: EvidenceRules): string[] {
-  const values = [...headers].filter(([name]) => !keptHeaders.has(name)).map(([, value]) => value);
-  return [...new Set(values.flatMap((value) => [value, ...value.split(/[\s;,=]+/)]))]
+/** What of a request must be stored nowhere, its answer included; looked for when it is first asked for. */
+export class Secrets {
+  readonly #request: PreparedRequest;
+  readonly #rules: EvidenceRules;
+  #list: readonly string[] | undefined;
+
+  constructor(request: PreparedRequest, rules: EvidenceRules) {
+    this.#request = request;
+    this.#rules = rules;
+  }
+
+  /**
+   * The values of headers that are not kept, whole and in their parts (`Bearer x`, `a=b; c="d"`, what `Basic` encodes), where
+   * long enough to mean something; the longest first.
+   */
+  get list(): readonly string[] {
+    return (this.#list ??= secretParts([...this.#request.headers].filter(([name]) => !this.#rules.keptHeaders.has(name))));
+  }
+}
+
+export const secretsOf = (request: PreparedRequest, rules: EvidenceRules): Secrets => new Secrets(request, rules);
+
+const secretParts = (headers: readonly (readonly [string, string])[]): string[] =>
+  [...new Set(headers.flatMap(([, value]) => [value, ...value.split(/[\s;,="']+/), ...basicCredentials(value)]))]
     .filter((secret) => secret.length >= 8)
     .sort((a, b) => b.length - a.length);
+
+function basicCredentials(value: string): string[] {
+  const encoded = /^basic\s+(\S+)$/i.exec(value)?.[1];
+  if (encoded === undefined) return [];
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8');
+  return [decoded, decoded.slice(decoded.indexOf(':') + 1)];
 }
 
 const scrub = (text: string, secrets: readonly string[]): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);

@@ -26,9 +26,10 @@ export interface RawAnswer {
 
 /**
  * - `timeout` the phase took too long · `deadline` the total did · `cancelled` the caller gave up
- * - `lost` no connection, or it ended early · `malformed` not HTTP/1.1, or headers over the limit · `oversized` body over the limit
+ * - `refused` sent, and not processed by the other side's own word (HTTP/2)
+ * - `lost` no connection, or it ended early · `malformed` not HTTP as it should be, or headers over the limit · `oversized` body over the limit
  */
-export type FailureReason = 'timeout' | 'deadline' | 'cancelled' | 'lost' | 'malformed' | 'oversized';
+export type FailureReason = 'timeout' | 'deadline' | 'cancelled' | 'refused' | 'lost' | 'malformed' | 'oversized';
 
 /** One request on the wire and its end. */
 export type Exchange = { readonly times: PhaseTimes; readonly remoteAddress: string | undefined } & (

@@ -11,7 +11,7 @@ export interface StoredBody {
   readonly sha256: Buffer;
 }
 
-/** Evidence of what is about to be sent. */
+/** Evidence of what is about to be sent. Some fields are worked out when read: read each once, and do not spread it. */
 export interface RequestRecord {
   readonly callName: string;
   readonly idempotencyKey: string;
@@ -25,7 +25,7 @@ export interface RequestRecord {
   readonly openedAt: Date;
 }
 
-/** Evidence of what came of it. */
+/** Evidence of what came of it. Some fields are worked out when read: read each once, and do not spread it. */
 export interface ResponseSnapshot {
   readonly httpStatus: number | undefined;
   readonly headers: string | undefined;
@@ -79,6 +79,12 @@ export type CloseResult =
 export type Apply = (em: EntityManager) => Promise<void>;
 
 /**
+ * Runs `work` in one transaction, which commits when it resolves; resolves once COMMIT is certain. `work` may be run
+ * again, after a deadlock, from its beginning. Rejects when the transaction is rolled back, and when nobody knows.
+ */
+export type InTransaction = (work: (em: EntityManager) => Promise<void>) => Promise<void>;
+
+/**
  * Keeps one row per (call name, idempotency key) and its append-only evidence. Safe for concurrent use from many
  * processes. Time for leases is the database's. Every method rejects with the driver's error when the database does not
  * do its part.
@@ -93,21 +99,31 @@ export interface ExternalCallStore {
   /**
    * Inserts the response snapshot, moves the row to `to` under the fence and runs `apply`, in one transaction. May be
    * called again with the same arguments after it rejected: what has committed is not done twice, `apply` included.
+   * `inTransaction` runs the transaction of a final status in the place of the store.
    */
   close(
     opened: OpenedAttempt,
     snapshot: ResponseSnapshot,
     to: CallStatus,
-    options: { readonly notBeforeMs?: number | undefined; readonly apply?: Apply | undefined },
+    options: {
+      readonly notBeforeMs?: number | undefined;
+      readonly apply?: Apply | undefined;
+      readonly inTransaction?: InTransaction | undefined;
+    },
   ): Promise<CloseResult>;
   /**
    * Moves an UNKNOWN row on, for status checks and repairs, and runs `apply` in the same transaction. False when the row
-   * is not UNKNOWN (any more); `apply` has not run then. Rejects with the error of `apply`, nothing being changed.
+   * is not UNKNOWN (any more); `apply` has not run then. Rejects with the error of `apply`, nothing being changed; with
+   * `inTransaction` as that does.
    */
   resolveUnknown(
     callName: string,
     idempotencyKey: string,
     to: 'SUCCESS' | 'FAIL' | 'PENDING',
-    options?: { readonly errorCode?: string | undefined; readonly apply?: Apply | undefined },
+    options?: {
+      readonly errorCode?: string | undefined;
+      readonly apply?: Apply | undefined;
+      readonly inTransaction?: InTransaction | undefined;
+    },
   ): Promise<boolean>;
 }

@@ -1,6 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError } from '../errors.ts';
 import type { CallStatus } from './call-status.ts';
+import { type CallLimits, checkCallLimits } from './origin-limits.ts';
+import { type ResolvedStatusCheck, resolveStatusCheck, type StatusCheck, STATUS_CALL_SUFFIX } from './status-check.ts';
 
 export type CallMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -60,12 +62,21 @@ export interface ExternalCallDefinition<Input, Response> {
   /** Sent as JSON. Must give the same value for the same input: every attempt builds it anew. Default: no body. */
   readonly body?: (input: Input) => unknown;
   readonly headers?: (input: Input) => Readonly<Record<string, string>>;
+  /**
+   * Checks the input before anything is recorded or sent; `path`, `body`, `headers` and `statusCheck` are given what it
+   * returns. Default: the input is taken as it is.
+   */
+  readonly request?: StandardSchemaV1<unknown, Input>;
   /** A 2xx answer that does not match is UNKNOWN, with its bytes kept. Default: anything is taken. */
   readonly response?: StandardSchemaV1<unknown, Response>;
   readonly timeouts?: Partial<CallTimeouts>;
   readonly retry?: Partial<CallRetry>;
+  /** Limits of this call alone; those of its origin hold as well. Default: none. */
+  readonly limits?: CallLimits;
   /** Says what a complete answer means where the default does not fit; `undefined` leaves it to the default. Must be pure. */
   readonly classify?: (answer: CallAnswer) => CallStatus | undefined;
+  /** How to find out what became of a call whose outcome is unknown. Default: none, so that a person has to. */
+  readonly statusCheck?: StatusCheck<Input, Response>;
   /** Bytes of a response body that are read and kept; a longer one is cut, marked, and the outcome UNKNOWN. Default 1 MiB, 4 MiB at most. */
   readonly maxResponseBytes?: number;
   /** Paths of JSON values stored in clear; every other value is masked. See `mask-json.ts`. Default: everything is kept. */
@@ -77,10 +88,15 @@ export interface ExternalCallDefinition<Input, Response> {
 }
 
 /** A checked, frozen definition with its defaults filled in. */
-export interface ExternalCall<Input, Response> extends ExternalCallDefinition<Input, Response> {
+export interface ExternalCall<Input, Response> extends Omit<ExternalCallDefinition<Input, Response>, 'request'> {
+  /** Gives an `Input`; not said here, so that a call that takes more can stand for one that takes less. */
+  readonly request?: StandardSchemaV1;
   readonly timeouts: CallTimeouts;
   readonly retry: CallRetry;
   readonly maxResponseBytes: number;
+  readonly statusCheck?: ResolvedStatusCheck<Input, Response>;
+  /** What a successful answer says, where that is more than its body; set by `statusCheckCall`. Must be pure. */
+  readonly readResponse?: (answer: CallAnswer) => Response;
 }
 
 /** Defines a call to an institution. Throws `ConfigurationError` or `RangeError` at once when it cannot work; does no I/O. */
@@ -95,7 +111,16 @@ export function defineExternalCall<Input, Response = unknown>(
   const { maxResponseBytes } = positive(definition.name, { maxResponseBytes: definition.maxResponseBytes ?? 1024 * 1024 });
   if (maxResponseBytes > MAX_RESPONSE_BYTES)
     throw new RangeError(`${definition.name}.maxResponseBytes must be at most ${MAX_RESPONSE_BYTES}, got ${maxResponseBytes}`);
-  return Object.freeze({ ...definition, timeouts, retry, maxResponseBytes });
+  const { statusCheck, limits, ...rest } = definition;
+  if (statusCheck && definition.name.length > 100 - STATUS_CALL_SUFFIX.length)
+    throw new ConfigurationError(
+      `external call name "${definition.name}" leaves no room for "${STATUS_CALL_SUFFIX}", the name of its status check`,
+    );
+  const resolved = {
+    ...(statusCheck && { statusCheck: resolveStatusCheck(definition.name, statusCheck) }),
+    ...(limits && { limits: checkCallLimits(`${definition.name}.limits`, { ...limits }) }),
+  };
+  return Object.freeze({ ...rest, ...resolved, timeouts, retry, maxResponseBytes });
 }
 
 function positive<T extends object>(of: string, options: T): T {

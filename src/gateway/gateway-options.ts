@@ -2,6 +2,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { ExternalCallStore } from './external-call-store.ts';
 import type { OriginOptions } from './origin.ts';
+import type { OriginLimits } from './origin-limits.ts';
 
 /** How patient a gateway is with its database and with other callers. */
 export interface GatewayLimits {
@@ -19,9 +20,10 @@ export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = Object.freeze({
   closeTimeoutMs: 30_000,
 });
 
-export interface GatewayOptions extends Partial<GatewayLimits> {
+/** Limits given here hold for every origin that says nothing of its own. */
+export interface GatewayOptions extends Partial<GatewayLimits>, OriginLimits {
   /** Institutions by the name definitions use; a URL, or what there is to say about one. */
-  readonly origins: Readonly<Record<string, string | OriginOptions>>;
+  readonly origins: Readonly<Record<string, string | (OriginOptions & OriginLimits)>>;
   readonly store: ExternalCallStore;
   /** Default: says nothing. Is given names, ids, statuses and codes, never a value of a request or an answer. */
   readonly logger?: Logger;

@@ -1,9 +1,10 @@
-import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Connection, ConnectionPool } from './connection-pool.ts';
-import type { Exchange, FailureReason, PhaseTimes, RawAnswer, TimeoutPhase } from './exchange.ts';
+import type { Connection, ConnectionPool, ConnectionUser } from './connection-pool.ts';
+import type { Exchange, FailureReason, RawAnswer } from './exchange.ts';
 import type { CallTimeouts } from './external-call.ts';
+import { PhaseClock, type PhaseOwner } from './phase-clock.ts';
+import { plainError } from './plain-error.ts';
 import type { PreparedRequest } from './prepare-request.ts';
 
 export interface HttpExchangeOptions {
@@ -28,26 +29,18 @@ const isMalformed = ({ name, code = '' }: NodeJS.ErrnoException): boolean =>
   code === 'UND_ERR_HEADERS_OVERFLOW' ||
   code.startsWith('UND_ERR_RES_');
 
-class HttpExchange implements Dispatcher.DispatchHandler {
+class HttpExchange implements Dispatcher.DispatchHandler, ConnectionUser, PhaseOwner {
   readonly #pool: ConnectionPool;
   readonly #request: PreparedRequest;
   readonly #options: HttpExchangeOptions;
   readonly #resolve: (exchange: Exchange) => void;
-  #phase: TimeoutPhase = 'connect';
+  readonly #clock: PhaseClock;
   #isDone = false;
   #connection: Connection | undefined;
-  #stopWaiting: (() => void) | undefined;
+  #onAbort: (() => void) | undefined;
   #isReused = false;
-  readonly #startedAt = performance.now();
-  readonly #totalEndsAt: number;
-  #phaseEndsAt = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #writingAt = 0;
-  #writtenAt = 0;
-  #headersAt = 0;
   #httpStatus = 0;
-  #headers: RawAnswer['headers'] = [];
+  #rawHeaders: Dispatcher.DispatchController['rawHeaders'] = [];
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
 
@@ -56,32 +49,42 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#options = options;
     this.#resolve = resolve;
-    this.#totalEndsAt = this.#startedAt + options.timeouts.totalMs;
+    this.#clock = new PhaseClock(options.timeouts, this);
   }
 
   start(): void {
-    const { timeouts, signal } = this.#options;
+    const { signal } = this.#options;
     if (signal?.aborted) return this.#fail('cancelled');
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#giveUpIn(timeouts.connectMs);
-    this.#stopWaiting = this.#pool.acquire((connection) => (this.#isDone ? this.#pool.release(connection, true) : this.#take(connection)));
+    if (signal) {
+      this.#onAbort = () => this.#fail('cancelled', signal.reason instanceof Error ? signal.reason : undefined);
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    this.#clock.start();
+    this.#pool.acquire(this);
   }
 
-  #take(connection: Connection): void {
+  onLate(reason: 'timeout' | 'deadline'): void {
+    this.#fail(reason);
+  }
+
+  onConnection(connection: Connection): void {
+    if (this.#isDone) return this.#pool.release(connection, true);
     this.#connection = connection;
     this.#isReused = connection.socket !== undefined && !connection.socket.destroyed;
     // undici looks once more before it writes to an idle socket, but only from one phase of the event loop to the next.
     // From an immediate, its own look comes after a poll of the sockets, so that a FIN or RST already here is seen.
-    if (this.#isReused) setImmediate(() => this.#dispatch(connection));
-    else this.#dispatch(connection);
+    if (this.#isReused) afterPoll(this);
+    else this.dispatch();
   }
 
-  #dispatch({ client }: Connection): void {
-    if (this.#isDone) return;
+  /** Hands the request to undici, unless the exchange ended meanwhile. */
+  dispatch(): void {
+    if (!this.#connection || this.#isDone) return;
+    const { client, origin } = this.#connection;
     const { method, path, wireHeaders: headers, body } = this.#request;
     try {
       client.dispatch(
-        { method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) },
+        { origin, method, path, headers, body: body && body.length > CHUNK_BYTES ? Readable.from(chunksOf(body)) : (body ?? null) },
         this,
       );
     } catch (error) {
@@ -91,33 +94,22 @@ class HttpExchange implements Dispatcher.DispatchHandler {
 
   /** undici is about to write the first byte: from here on the request counts as sent. */
   onRequestStart(): void {
-    this.#phase = 'write';
-    this.#writingAt = performance.now();
-    this.#giveUpIn(this.#options.timeouts.writeMs);
+    this.#clock.writing();
   }
 
   /** undici has handed the last byte to the socket, which may still hold all of it. */
   onRequestSent(): void {
     const socket = this.#connection?.socket;
-    if (!socket || socket.writableLength === 0) return this.#onWritten();
+    if (!socket || socket.writableLength === 0) return this.#clock.written();
     // An empty write is done when everything before it is; 'drain' is not emitted for small bodies.
-    socket.write('', () => this.#onWritten());
-  }
-
-  #onWritten(): void {
-    if (this.#isDone || this.#phase !== 'write') return;
-    this.#phase = 'read';
-    this.#writtenAt = performance.now();
-    this.#giveUpIn(this.#options.timeouts.readMs);
+    socket.write('', () => this.#clock.written());
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, httpStatus: number): void {
     if (this.#isDone || httpStatus < 200) return;
-    this.#onWritten();
-    this.#headersAt = performance.now();
+    this.#clock.answering();
     this.#httpStatus = httpStatus;
-    this.#headers = pairs(controller.rawHeaders);
-    this.#giveUpIn(this.#options.timeouts.readMs);
+    this.#rawHeaders = controller.rawHeaders;
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -127,12 +119,12 @@ class HttpExchange implements Dispatcher.DispatchHandler {
     this.#chunks.push(kept);
     this.#bytes += kept.length;
     if (kept.length < chunk.length) this.#fail('oversized');
-    else this.#giveUpIn(this.#options.timeouts.readMs);
+    else this.#clock.heard();
   }
 
   onResponseEnd(): void {
     if (this.#isDone) return;
-    const times = this.#times();
+    const times = this.#clock.times();
     const remoteAddress = this.#connection?.socket?.remoteAddress;
     this.#settle(true);
     this.#resolve({ kind: 'answered', times, remoteAddress, answer: this.#answer(false) });
@@ -141,26 +133,21 @@ class HttpExchange implements Dispatcher.DispatchHandler {
   onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#isDone) return;
     const dead = this.#connection;
-    if (this.#phase === 'connect' && this.#isReused && dead) {
+    if (this.#clock.phase === 'connect' && this.#isReused && dead) {
       // An idle socket died before a byte was written on it: nothing was sent, so a fresh one takes its place.
       this.#connection = undefined;
       this.#pool.release(dead, false);
-      this.#stopWaiting = this.#pool.acquire((connection) =>
-        this.#isDone ? this.#pool.release(connection, true) : this.#take(connection),
-      );
+      this.#pool.acquire(this);
       return;
     }
     this.#fail(isMalformed(error) ? 'malformed' : 'lost', error);
   }
 
-  readonly #onAbort = (): void =>
-    this.#fail('cancelled', this.#options.signal?.reason instanceof Error ? this.#options.signal.reason : undefined);
-
   #fail(reason: FailureReason, error?: Error): void {
     if (this.#isDone) return;
-    const phase = this.#phase;
-    const times = this.#times();
-    const answer = this.#headersAt ? this.#answer(true) : undefined;
+    const { phase } = this.#clock;
+    const times = this.#clock.times();
+    const answer = this.#clock.isAnswering ? this.#answer(true) : undefined;
     const remoteAddress = this.#connection?.socket?.remoteAddress;
     this.#settle(false);
     this.#resolve({ kind: 'failed', phase, reason, error: error && plainError(error), times, answer, remoteAddress });
@@ -168,53 +155,50 @@ class HttpExchange implements Dispatcher.DispatchHandler {
 
   #settle(isReusable: boolean): void {
     this.#isDone = true;
-    clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#stopWaiting?.();
+    this.#clock.stop();
+    if (this.#onAbort) this.#options.signal?.removeEventListener('abort', this.#onAbort);
     if (this.#connection) this.#pool.release(this.#connection, isReusable);
+    else this.#pool.stopWaiting(this);
     this.#connection = undefined;
   }
 
-  /** Starts the time of a phase. One timer serves them all: it is moved only when it would come too late. */
-  #giveUpIn(ms: number): void {
-    const now = performance.now();
-    this.#phaseEndsAt = now + ms;
-    const at = Math.min(this.#phaseEndsAt, this.#totalEndsAt);
-    if (at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#timer = setTimeout(this.#onTimer, at - now);
-  }
-
-  // When this process was busy, its timers run before it reads: what has come meanwhile counts first, hence the immediate.
-  readonly #onTimer = (): void => void setImmediate(this.#checkTime);
-
-  readonly #checkTime = (): void => {
-    if (this.#isDone) return;
-    const now = performance.now();
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    // Node's timers may be early by a fraction of a millisecond.
-    if (now + 1 >= this.#totalEndsAt) this.#fail('deadline');
-    else if (now + 1 >= this.#phaseEndsAt) this.#fail('timeout');
-    else this.#giveUpIn(this.#phaseEndsAt - now);
-  };
-
   #answer(isTruncated: boolean): RawAnswer {
     const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    return { httpStatus: this.#httpStatus, headers: this.#headers, body, isTruncated };
+    return new HttpAnswer(this.#httpStatus, this.#rawHeaders, body, isTruncated);
+  }
+}
+
+/** Names and values become text when somebody reads them. */
+class HttpAnswer implements RawAnswer {
+  readonly httpStatus: number;
+  readonly body: Buffer;
+  readonly isTruncated: boolean;
+  readonly #rawHeaders: Dispatcher.DispatchController['rawHeaders'];
+  #headers: RawAnswer['headers'] | undefined;
+
+  constructor(httpStatus: number, rawHeaders: Dispatcher.DispatchController['rawHeaders'], body: Buffer, isTruncated: boolean) {
+    this.httpStatus = httpStatus;
+    this.#rawHeaders = rawHeaders;
+    this.body = body;
+    this.isTruncated = isTruncated;
   }
 
-  #times(): PhaseTimes {
-    const now = performance.now();
-    const between = (from: number, to: number): number | undefined => (from ? (to || now) - from : undefined);
-    return {
-      connectMs: (this.#writingAt || now) - this.#startedAt,
-      writeMs: between(this.#writingAt, this.#writtenAt),
-      headersMs: between(this.#writtenAt, this.#headersAt),
-      bodyMs: between(this.#headersAt, 0),
-      totalMs: now - this.#startedAt,
-    };
+  get headers(): RawAnswer['headers'] {
+    return (this.#headers ??= pairs(this.#rawHeaders));
   }
+}
+
+let due: HttpExchange[] = [];
+
+/** One immediate for all the exchanges of one turn of the event loop. */
+function afterPoll(exchange: HttpExchange): void {
+  if (due.push(exchange) === 1) setImmediate(dispatchDue);
+}
+
+function dispatchDue(): void {
+  const now = due;
+  due = [];
+  for (const exchange of now) exchange.dispatch();
 }
 
 function* chunksOf(body: Buffer): Generator<Buffer> {
@@ -229,14 +213,3 @@ function pairs(raw: Dispatcher.DispatchController['rawHeaders']): (readonly [str
 }
 
 const text = (part: string | Buffer): string => (typeof part === 'string' ? part : part.toString('latin1'));
-
-/** Name, code and message only: undici's and TLS's errors carry response bytes and certificates along. */
-function plainError(error: Error): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  const plain: NodeJS.ErrnoException = new Error(
-    error.message || (error instanceof AggregateError ? error.errors.map((inner: Error) => inner.message).join('; ') : 'no message'),
-  );
-  plain.name = error.name;
-  if (typeof code === 'string') plain.code = code;
-  return plain;
-}

@@ -15,8 +15,10 @@ export interface OriginOptions {
   readonly key?: string | undefined;
   /** CIDR blocks the connected address must be in, whatever DNS says. Default: anything but link-local addresses. */
   readonly allowAddresses?: readonly string[];
-  /** Sockets open at once; further calls wait for one, within their `connectMs`. Default 64. */
+  /** Sockets open at once; further calls wait for one, within their `connectMs`. With `http2`, streams on the one socket. Default 64. */
   readonly maxConnections?: number;
+  /** HTTP/2 over TLS and nothing else: an institution that does not offer it cannot be connected to. Default: HTTP/1.1. */
+  readonly http2?: boolean;
 }
 
 export interface Origin extends OriginOptions {
@@ -36,6 +38,7 @@ export function resolveOrigin(name: string, given: string | OriginOptions): Orig
     throw new ConfigurationError(`origin name ${JSON.stringify(name)} must be 1 to 100 letters, digits, dots, dashes`);
   const options: OriginOptions = typeof given === 'string' ? { url: given } : given;
   const url = parseOriginUrl(name, options.url);
+  if (options.http2 && url.protocol !== 'https:') throw new ConfigurationError(`origin "${name}": HTTP/2 is spoken over https only`);
   const maxConnections = options.maxConnections ?? 64;
   if (!Number.isInteger(maxConnections) || maxConnections < 1)
     throw new RangeError(`origins.${name}.maxConnections must be a positive integer, got ${maxConnections}`);

@@ -4,15 +4,28 @@ import { checkHeaders, isHeaderValue } from './http-header.ts';
 import type { Origin } from './origin.ts';
 
 /** A request as it leaves, checked; the same bytes for every attempt of one `call()`. */
-export interface PreparedRequest {
+export class PreparedRequest {
   readonly method: CallMethod;
   /** Path and query. */
   readonly path: string;
-  /** Lower-case names, in sending order. */
-  readonly headers: ReadonlyMap<string, string>;
-  /** The same as a flat list of names and values. */
+  /** Lower-case names, each followed by its value, in sending order. */
   readonly wireHeaders: string[];
   readonly body: Buffer | undefined;
+
+  constructor(method: CallMethod, path: string, wireHeaders: string[], body: Buffer | undefined) {
+    this.method = method;
+    this.path = path;
+    this.wireHeaders = wireHeaders;
+    this.body = body;
+  }
+
+  /** Lower-case names, in sending order. */
+  get headers(): ReadonlyMap<string, string> {
+    const { wireHeaders } = this;
+    const headers = new Map<string, string>();
+    for (let at = 0; at < wireHeaders.length; at += 2) headers.set(wireHeaders[at]!, wireHeaders[at + 1]!);
+    return headers;
+  }
 }
 
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -37,22 +50,40 @@ export function prepareRequest<Input>(
   const path = typeof call.path === 'function' ? call.path(input) : call.path;
   checkPath(path, refuse);
 
-  const given = { ...origin.headers, ...call.headers?.(input) };
+  const body = serialise(call.body?.(input), refuse);
+  const wireHeaders = fixedHeaders(call, origin, body !== undefined, call.headers?.(input), refuse).slice();
+  wireHeaders.push('idempotency-key', ids.idempotencyKey, 'x-correlation-id', ids.correlationId);
+  if (body) wireHeaders.push('content-length', String(body.length));
+  return new PreparedRequest(call.method, path, wireHeaders, body);
+}
+
+/** Headers of calls that give none of their own: the same every time. */
+const withBody = new WeakMap<Origin, readonly string[]>();
+const withoutBody = new WeakMap<Origin, readonly string[]>();
+
+function fixedHeaders(
+  call: { readonly headers?: unknown },
+  origin: Origin,
+  hasBody: boolean,
+  own: Readonly<Record<string, string>> | undefined,
+  refuse: (what: string) => never,
+): readonly string[] {
+  const cache = hasBody ? withBody : withoutBody;
+  const known = call.headers ? undefined : cache.get(origin);
+  if (known) return known;
+  const given = { ...origin.headers, ...own };
   const complaint = checkHeaders(given);
   if (complaint) refuse(complaint);
-
-  const body = serialise(call.body?.(input), refuse);
   const headers = new Map<string, string>();
-  if (body) headers.set('content-type', 'application/json');
+  if (hasBody) headers.set('content-type', 'application/json');
   headers.set('accept', 'application/json');
   headers.set('user-agent', 'checkback');
   for (const [name, value] of Object.entries(given)) headers.set(name.toLowerCase(), value);
   // Evidence is the bytes as they came: nothing compressed is asked for, and nothing is unpacked.
   headers.set('accept-encoding', 'identity');
-  headers.set('idempotency-key', ids.idempotencyKey);
-  headers.set('x-correlation-id', ids.correlationId);
-  if (body) headers.set('content-length', String(body.length));
-  return { method: call.method, path, headers, wireHeaders: [...headers].flat(), body };
+  const wireHeaders = [...headers].flat();
+  if (!call.headers) cache.set(origin, wireHeaders);
+  return wireHeaders;
 }
 
 function checkPath(path: string, refuse: (what: string) => never): void {

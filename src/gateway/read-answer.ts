@@ -7,11 +7,36 @@ import type { CallAnswer } from './external-call.ts';
  * status, so an unreadable body of theirs is passed on as text. Throws nothing.
  */
 export function readAnswer(raw: RawAnswer): CallAnswer | undefined {
-  const headers = { __proto__: null } as unknown as Record<string, string>;
-  for (const [name, value] of raw.headers) headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
-  const body = readBody(raw.body, headers['content-type'] ?? '', headers['content-encoding']);
+  const body = readBody(raw.body, headerOf(raw, 'content-type') ?? '', headerOf(raw, 'content-encoding'));
   if (!body && raw.httpStatus < 300) return undefined;
-  return { httpStatus: raw.httpStatus, headers, response: body ? body.value : raw.body.toString('utf8') };
+  return new ReadAnswer(raw, body ? body.value : raw.body.toString('utf8'));
+}
+
+/** Most answers are understood without a look at their other headers. */
+class ReadAnswer implements CallAnswer {
+  readonly httpStatus: number;
+  readonly response: unknown;
+  readonly #raw: RawAnswer;
+  #headers: Record<string, string> | undefined;
+
+  constructor(raw: RawAnswer, response: unknown) {
+    this.httpStatus = raw.httpStatus;
+    this.response = response;
+    this.#raw = raw;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    if (this.#headers) return this.#headers;
+    const headers = { __proto__: null } as unknown as Record<string, string>;
+    for (const [name, value] of this.#raw.headers) headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+    return (this.#headers = headers);
+  }
+}
+
+function headerOf({ headers }: RawAnswer, wanted: string): string | undefined {
+  let joined: string | undefined;
+  for (const [name, value] of headers) if (name === wanted) joined = joined === undefined ? value : `${joined}, ${value}`;
+  return joined;
 }
 
 /** Reads a body by its content type: JSON, or text for anything else, `undefined` for none. */

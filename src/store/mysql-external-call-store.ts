@@ -5,14 +5,17 @@ import type {
   Apply,
   CloseResult,
   ExternalCallStore,
+  InTransaction,
   OpenedAttempt,
   OpenResult,
   RecordedOutcome,
   RequestRecord,
   ResponseSnapshot,
 } from '../gateway/external-call-store.ts';
-import { insertAttempt, insertResponse, type Transaction } from './external-call-evidence.ts';
+import { BATCH_TIMEOUT_MS, type Closing, closeTogether, moveRows, type Opening, openTogether } from './external-call-batches.ts';
 import { isDuplicateKey, isTransient, retryTransient } from './external-call-database-error.ts';
+import { insertAttempts, insertResponses, type Transaction } from './external-call-evidence.ts';
+import { GroupCommit } from './group-commit.ts';
 
 const LEASE_END = 'utc_timestamp(3) + interval ? microsecond';
 const ABANDONED = 'CB_UNKNOWN_OUTCOME';
@@ -20,43 +23,75 @@ const ABANDONED = 'CB_UNKNOWN_OUTCOME';
 /** The store on MySQL 8.4 and later or MariaDB 11. The ORM need not know the entities of these tables, only those `apply` uses. */
 export const mysqlExternalCallStore = (orm: MikroORM): ExternalCallStore => new MysqlExternalCallStore(orm);
 
+// Few enough that a statement stays far below what a server left at its defaults takes; larger bodies go by themselves.
+const MAX_TOGETHER = 32;
+const MAX_TOGETHER_BODY_BYTES = 64 * 1024;
+const LANES = 2;
+
 class MysqlExternalCallStore implements ExternalCallStore {
   readonly #orm: MikroORM;
+  readonly #openings: GroupCommit<Opening, OpenResult | undefined>;
+  readonly #closings: GroupCommit<Closing, CloseResult>;
 
   constructor(orm: MikroORM) {
     this.#orm = orm;
+    const limits = { lanes: LANES, maxItems: MAX_TOGETHER, laneTimeoutMs: BATCH_TIMEOUT_MS + 1_000 };
+    this.#openings = new GroupCommit({
+      together: (openings) => openTogether(orm, openings),
+      alone: (opening) => this.#open(opening),
+      ...limits,
+    });
+    this.#closings = new GroupCommit({
+      together: (closings) => closeTogether(orm, closings),
+      alone: (closing) => this.#close(closing),
+      ...limits,
+    });
   }
 
-  open(request: RequestRecord, leaseMs: number): Promise<OpenResult> {
+  async open(request: RequestRecord, leaseMs: number): Promise<OpenResult> {
     // One fence for every try: a COMMIT whose answer was lost is recognised by it.
-    const fence = randomUUID();
-    return retryTransient(async () => {
-      try {
-        return await this.#inTransaction((tx) => openNew(tx, request, fence, leaseMs));
-      } catch (error) {
-        // The insert is rolled back before the row is asked for: its shared lock would deadlock with another one's.
-        if (!isDuplicateKey(error)) throw error;
-        return this.#inTransaction((tx) => openExisting(tx, request, fence, leaseMs));
-      }
-    });
+    const opening: Opening = { request, fence: randomUUID(), leaseMs };
+    const isLarge = (request.body?.bytes?.length ?? 0) > MAX_TOGETHER_BODY_BYTES;
+    return (isLarge ? undefined : await this.#openings.add(opening)) ?? this.#open(opening);
   }
 
   async close(
     opened: OpenedAttempt,
     snapshot: ResponseSnapshot,
     to: CallStatus,
-    { notBeforeMs, apply }: { readonly notBeforeMs?: number | undefined; readonly apply?: Apply | undefined },
+    { notBeforeMs, apply, inTransaction }: Parameters<ExternalCallStore['close']>[3],
   ): Promise<CloseResult> {
+    const closing: Closing = { opened, snapshot, to, notBeforeMs };
+    if (inTransaction && isFinal(to)) return this.#closeWithin(closing, apply, inTransaction);
+    if (apply && isFinal(to)) return this.#close(closing, apply);
+    const isLarge = (snapshot.body?.bytes?.length ?? 0) > MAX_TOGETHER_BODY_BYTES;
+    return isLarge ? this.#close(closing) : this.#closings.add(closing);
+  }
+
+  #open(opening: Opening): Promise<OpenResult> {
+    return retryTransient(async () => {
+      try {
+        return await this.#inTransaction((tx) => openNew(tx, opening));
+      } catch (error) {
+        // The insert is rolled back before the row is asked for: its shared lock would deadlock with another one's.
+        if (!isDuplicateKey(error)) throw error;
+        return this.#inTransaction((tx) => openExisting(tx, opening));
+      }
+    });
+  }
+
+  async #close(closing: Closing, apply?: Apply): Promise<CloseResult> {
+    const { opened, snapshot, to } = closing;
     let failed: 'insert' | { readonly apply: unknown } | undefined;
     const closeRow = async (tx: Transaction): Promise<boolean> => {
-      await insertResponse(tx, opened, snapshot, to).catch((error: unknown) => {
+      await insertResponses(tx, [{ opened, snapshot, status: to, errorCode: closing.errorCode }]).catch((error: unknown) => {
         failed = 'insert';
         throw error;
       });
-      return moveRow(tx, opened, snapshot, to, notBeforeMs);
+      return (await moveRows(tx, [closing])) > 0;
     };
     try {
-      if (!apply || !isFinal(to)) return { kind: (await this.#inTransaction(closeRow)) ? 'closed' : 'lease-lost' };
+      if (!apply) return { kind: (await this.#inTransaction(closeRow)) ? 'closed' : 'lease-lost' };
       return await this.#orm.em.fork().transactional(async (em) => {
         if (!(await closeRow(bindTo(em.getConnection(), em.getTransactionContext())))) return { kind: 'lease-lost' };
         try {
@@ -71,8 +106,47 @@ class MysqlExternalCallStore implements ExternalCallStore {
     } catch (error) {
       if (failed === 'insert' && isDuplicateKey(error)) return this.#closedBefore(opened, to);
       if (typeof failed !== 'object' || isTransient(failed.apply)) throw error;
-      await this.close(opened, { ...snapshot, errorCode: 'CB_UNKNOWN_OUTCOME' }, 'UNKNOWN', {});
+      await this.#close({ ...closing, to: 'UNKNOWN', errorCode: ABANDONED });
       return { kind: 'apply-failed', error: failed.apply };
+    }
+  }
+
+  /** As `#close`, in a transaction of the caller's. What is thrown inside is noted there, for it comes back wrapped. */
+  async #closeWithin(closing: Closing, apply: Apply | undefined, inTransaction: InTransaction): Promise<CloseResult> {
+    const { opened, snapshot, to } = closing;
+    let failed: { readonly at: 'insert' | 'lease' | 'apply'; readonly error: unknown } | undefined;
+    const failedAt = (): typeof failed => failed;
+    const noting = async (at: 'insert' | 'apply', work: () => Promise<void>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        failed = { at, error };
+        throw error;
+      }
+    };
+    try {
+      await inTransaction(async (em) => {
+        failed = undefined;
+        const tx = bindTo((em as MikroORM['em']).getConnection(), em.getTransactionContext());
+        await noting('insert', () => insertResponses(tx, [{ opened, snapshot, status: to, errorCode: closing.errorCode }]));
+        if ((await moveRows(tx, [closing])) === 0) {
+          failed = { at: 'lease', error: undefined };
+          throw new Error('the lease had ended');
+        }
+        await noting('apply', async () => {
+          await apply?.(em);
+          await em.flush();
+        });
+      });
+      return { kind: 'closed' };
+    } catch (error) {
+      const { at, error: thrown } = failedAt() ?? {};
+      if (at === 'insert' && isDuplicateKey(thrown)) return this.#closedBefore(opened, to);
+      // Rolled back with the snapshot, which is to be kept.
+      if (at === 'lease') return this.#close(closing);
+      if (at !== 'apply' || isTransient(thrown)) throw error;
+      await this.#close({ ...closing, to: 'UNKNOWN', errorCode: ABANDONED });
+      return { kind: 'apply-failed', error: thrown };
     }
   }
 
@@ -80,10 +154,10 @@ class MysqlExternalCallStore implements ExternalCallStore {
     callName: string,
     idempotencyKey: string,
     to: 'SUCCESS' | 'FAIL' | 'PENDING',
-    { errorCode, apply }: { readonly errorCode?: string | undefined; readonly apply?: Apply | undefined } = {},
+    { errorCode, apply, inTransaction }: NonNullable<Parameters<ExternalCallStore['resolveUnknown']>[3]> = {},
   ): Promise<boolean> {
     if (!canTransition('UNKNOWN', to)) throw new RangeError(`an UNKNOWN call cannot become ${to}`);
-    return this.#orm.em.fork().transactional(async (em) => {
+    const resolve = async (em: MikroORM['em']): Promise<boolean> => {
       const { affectedRows } = await bindTo(em.getConnection(), em.getTransactionContext()).run(
         `update external_call set status = ?, last_error_code = ?, lease_owner = null, lease_until = null, not_before = null, updated_at = utc_timestamp(3)
          where call_name = ? and idempotency_key = ? and status = 'UNKNOWN'`,
@@ -92,7 +166,19 @@ class MysqlExternalCallStore implements ExternalCallStore {
       if (affectedRows === 0) return false;
       await apply?.(em);
       return true;
-    });
+    };
+    if (!inTransaction) return this.#orm.em.fork().transactional(resolve);
+    let isUnknown = true;
+    try {
+      await inTransaction(async (em) => {
+        isUnknown = await resolve(em as MikroORM['em']);
+        if (!isUnknown) throw new Error(`call ${callName} is not UNKNOWN any more`);
+      });
+      return true;
+    } catch (error) {
+      if (!isUnknown) return false;
+      throw error;
+    }
   }
 
   /** The attempt has a snapshot already: this very close committed before and its answer was lost. What did it do? */
@@ -116,40 +202,17 @@ const bindTo = (connection: Connection, context?: Parameters<Connection['execute
   rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
 });
 
-async function moveRow(
-  tx: Transaction,
-  { callId, fence }: OpenedAttempt,
-  snapshot: ResponseSnapshot,
-  to: CallStatus,
-  notBeforeMs: number | undefined,
-): Promise<boolean> {
-  const { affectedRows } = await tx.run(
-    `update external_call set status = ?, http_status = ?, last_error_code = ?, lease_owner = null, lease_until = null,
-       not_before = ${notBeforeMs === undefined ? 'null' : LEASE_END}, updated_at = utc_timestamp(3)
-     where id = ? and lease_owner = ? and status = 'PENDING'`,
-    [
-      to,
-      snapshot.httpStatus ?? null,
-      snapshot.errorCode ?? null,
-      ...(notBeforeMs === undefined ? [] : [notBeforeMs * 1000]),
-      callId,
-      fence,
-    ],
-  );
-  return affectedRows > 0;
-}
-
-async function openNew(tx: Transaction, request: RequestRecord, fence: string, leaseMs: number): Promise<OpenResult> {
+async function openNew(tx: Transaction, { request, fence, leaseMs }: Opening): Promise<OpenResult> {
   const { insertId: callId } = await tx.run(
     `insert into external_call (call_name, idempotency_key, correlation_id, status, attempts, lease_owner, lease_until, created_at, updated_at)
      values (?, ?, ?, 'PENDING', 1, ?, ${LEASE_END}, utc_timestamp(3), utc_timestamp(3))`,
     [request.callName, request.idempotencyKey, request.correlationId, fence, leaseMs * 1000],
   );
-  await insertAttempt(tx, callId, 1, request);
+  await insertAttempts(tx, [{ callId, attempt: 1, request }]);
   return { kind: 'opened', callId, attempt: 1, fence };
 }
 
-async function openExisting(tx: Transaction, request: RequestRecord, fence: string, leaseMs: number): Promise<OpenResult> {
+async function openExisting(tx: Transaction, { request, fence, leaseMs }: Opening): Promise<OpenResult> {
   const [row] = await tx.rows(
     `select id, status, attempts, last_error_code, lease_owner,
        timestampdiff(microsecond, utc_timestamp(3), lease_until) / 1000 as lease_ms,
@@ -181,7 +244,7 @@ async function openExisting(tx: Transaction, request: RequestRecord, fence: stri
     `update external_call set attempts = ?, lease_owner = ?, lease_until = ${LEASE_END}, not_before = null, updated_at = utc_timestamp(3) where id = ?`,
     [attempts + 1, fence, leaseMs * 1000, callId],
   );
-  await insertAttempt(tx, callId, attempts + 1, request);
+  await insertAttempts(tx, [{ callId, attempt: attempts + 1, request }]);
   return { kind: 'opened', callId, attempt: attempts + 1, fence };
 }
 

@@ -23,7 +23,7 @@ it(`ends ${CALLS} calls among all faults with no doubled effect, no unaudited re
     script: (request) => (request.method === 'POST' && random() < 0.5 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined),
   });
   const store = new InMemoryExternalCallStore();
-  const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 64 } }, store });
+  const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 64, circuit: false, maxWaitMs: 60_000 } }, store });
   const call = payOrder({ timeouts: { connectMs: 5_000, writeMs: 200, readMs: 100, totalMs: 6_000 }, maxResponseBytes: 64 * 1024 });
   const applied = new Map<string, number>();
 
@@ -63,7 +63,7 @@ it(`ends ${CALLS} calls among all faults with no doubled effect, no unaudited re
 it('gives back the memory of the calls it made', async () => {
   const bank = await startMockBank({ script: (_, nth) => FAULTS[nth % 5] });
   const store = new InMemoryExternalCallStore();
-  const gateway = createGateway({ origins: { bank: bank.origin }, store });
+  const gateway = createGateway({ origins: { bank: bank.origin }, circuit: false, store });
   let key = 0;
   const heapAfter = async (calls: number): Promise<number> => {
     for (let at = 0; at < calls; at += 50) {

@@ -112,7 +112,7 @@ describe('Gateway, before the first byte', () => {
     const bank = await startMockBank({ script: [{ kind: 'never-answer' }] });
     cleanUps.push(bank.close);
     const store = new InMemoryExternalCallStore();
-    const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 1 } }, store });
+    const gateway = createGateway({ origins: { bank: { url: bank.origin, maxConnections: 1, maxConcurrent: 3 } }, store });
     cleanUps.push(() => gateway.close());
     const first = gateway.call(payOrder({ timeouts: { readMs: 1_000 } }), payment, { idempotencyKey: 'a', correlationId: 'c' });
     await bank.seen(({ idempotencyKey }) => idempotencyKey === 'a');

@@ -1,8 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { type MockBank, type MockBankStep, startMockBank } from '../../src/cli/mock-bank/mock-bank.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { InMemoryExternalCallStore } from '../support/in-memory-external-call-store.ts';
 import { payment, payOrder } from './support/payment-call.ts';
+
+const Payment = z.object({ orderId: z.string(), amountMinor: z.number(), currency: z.string() });
+const fail = (message: string): never => {
+  throw new Error(message);
+};
 
 describe('Gateway on real sockets', () => {
   let bank: MockBank;
@@ -49,6 +55,26 @@ describe('Gateway on real sockets', () => {
     expect(again).toEqual({ status: 'SUCCESS', httpStatus: 201, replayed: true, response: { paymentId: 'pay-key-1', status: 'ACCEPTED' } });
     expect(bank.requests).toHaveLength(1);
   });
+
+  it('sends what the schema of the request makes of the input', async () => {
+    const request = z.object({ orderId: z.string(), amountMinor: z.number(), currency: z.string().default('EUR') });
+    await gateway.call(payOrder({ request }), { ...payment, currency: undefined, more: 1 } as never, ids);
+    expect(JSON.parse(bank.requests[0]?.body ?? '')).toEqual(payment);
+  });
+
+  it.each([
+    ['its place', z.object({ ...Payment.shape, amountMinor: z.number().max(9) }), 'its input does not match its schema at amountMinor'],
+    ['that its schema threw', Payment.refine(() => fail('canary')), 'its input could not be checked: its schema threw'],
+    ['an asynchronous refusal', Payment.refine(async () => false, { path: ['orderId'] }), 'its input does not match its schema at orderId'],
+  ])(
+    'refuses an input that its schema refuses, naming %s and no value, before anything is recorded or sent',
+    async (_, request, message) => {
+      const error: unknown = await gateway.call(payOrder({ request }), payment, ids).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'CB_INVALID_MESSAGE', message: `call "pay-order": ${message}`, cause: undefined });
+      expect(store.calls.size).toBe(0);
+      expect(bank.requests).toHaveLength(0);
+    },
+  );
 
   // Each row of design.md §4 and of faults.md 19 to 21 that one answer can show.
   const faults: [name: string, step: MockBankStep, status: string, code: string, phase: string | undefined, effects: number][] = [

@@ -224,6 +224,108 @@ describe('mysqlExternalCallStore', () => {
     expect(bytes.equals(row?.['body'] as Buffer)).toBe(true);
   });
 
+  it('opens and closes many at once, each with its own rows', async () => {
+    const wanted = Array.from({ length: 100 }, freshKey);
+    const attempts = await Promise.all(wanted.map(opened));
+    expect(new Set(attempts.map(({ callId }) => callId)).size).toBe(100);
+    const ends = ['SUCCESS', 'FAIL', 'UNKNOWN', 'PENDING'] as const;
+    const bodyOf = (index: number): Buffer => Buffer.from(`body of ${wanted[index]}`);
+    const closed = await Promise.all(
+      attempts.map((attempt, index) =>
+        store.close(
+          attempt,
+          { ...answered, httpStatus: 200 + (index % 3), body: { state: 'RAW', bytes: bodyOf(index), rawBytes: 1, sha256: SHA256 } },
+          ends[index % 4]!,
+          index % 8 === 3 ? { notBeforeMs: 60_000 } : {},
+        ),
+      ),
+    );
+    expect(new Set(closed.map(({ kind }) => kind))).toEqual(new Set(['closed']));
+    const rows = await execute(
+      `select c.idempotency_key, c.status, c.http_status, c.attempts, c.lease_owner, c.not_before is null as is_free, r.body, r.status as said
+       from external_call c join external_call_attempt a on a.call_id = c.id join external_call_response r on r.call_id = c.id
+       where c.idempotency_key in (?)`,
+      [wanted],
+    );
+    const byKey = new Map(rows.map((row) => [row['idempotency_key'], row]));
+    expect(rows).toHaveLength(100);
+    wanted.forEach((key, index) => {
+      expect(byKey.get(key)).toMatchObject({
+        status: ends[index % 4],
+        said: ends[index % 4],
+        http_status: 200 + (index % 3),
+        attempts: 1,
+        lease_owner: null,
+        is_free: index % 8 === 3 ? 0 : 1,
+        body: bodyOf(index),
+      });
+    });
+  });
+
+  it('opens one of many concurrent callers of each key, over two processes, among calls that are on record', async () => {
+    const other = await openOrm({ url: database.url, entities: ENGINE_ENTITIES });
+    try {
+      const stores = [store, mysqlExternalCallStore(other)];
+      const known = Array.from({ length: 10 }, freshKey);
+      for (const key of known) await store.close(await opened(key), refused, 'PENDING', {});
+      const wanted = [...Array.from({ length: 40 }, freshKey), ...known];
+      const asked = wanted.flatMap((key) => stores.flatMap((own) => [1, 2].map(() => ({ key, own })))).sort(() => Math.random() - 0.5);
+      const results = await Promise.all(
+        asked.map(async ({ key, own }) => ({ key, kind: (await own.open(requestFor(key), LEASE_MS)).kind })),
+      );
+      for (const [, each] of Map.groupBy(results, ({ key }) => key))
+        expect(each.map(({ kind }) => kind).sort()).toEqual(['in-flight', 'in-flight', 'in-flight', 'opened']);
+      const [{ doubled } = {}] = await execute(
+        `select count(*) as doubled from external_call c where c.idempotency_key in (?)
+         and c.attempts <> (select count(*) from external_call_attempt a where a.call_id = c.id)`,
+        [wanted],
+      );
+      expect(doubled).toBe(0);
+    } finally {
+      await other.close(true);
+    }
+  });
+
+  it.each([
+    ['lost its lease', 'lease-lost', 'UNKNOWN'],
+    ['cannot be stored', 'rejected', 'PENDING'],
+  ])('lets one that %s harm nobody who closes with it', async (what, end, status) => {
+    const wanted = Array.from({ length: 20 }, freshKey);
+    const attempts = await Promise.all(wanted.map(opened));
+    const isLost = end === 'lease-lost';
+    if (isLost) await endLease(wanted[7]!);
+    if (isLost) await store.open(requestFor(wanted[7]!), LEASE_MS);
+    const closed = await Promise.allSettled(
+      attempts.map((attempt, index) =>
+        store.close(attempt, { ...answered, ...(index === 7 && !isLost && { remoteAddress: what.repeat(10) }) }, 'SUCCESS', {}),
+      ),
+    );
+    expect(closed.map((each) => (each.status === 'fulfilled' ? each.value.kind : 'rejected'))).toEqual(
+      wanted.map((_, index) => (index === 7 ? end : 'closed')),
+    );
+    const rows = await execute('select idempotency_key, status from external_call where idempotency_key in (?) order by id', [wanted]);
+    const statusOf = new Map(rows.map((row) => [row['idempotency_key'], row['status']]));
+    expect(wanted.map((key) => statusOf.get(key))).toEqual(wanted.map((_, index) => (index === 7 ? status : 'SUCCESS')));
+  });
+
+  it('lets a row that somebody else holds keep nobody waiting but its own callers', async () => {
+    const [held, ...free] = Array.from({ length: 20 }, freshKey) as [string, ...string[]];
+    let stuck: Promise<unknown> | undefined;
+    await orm.em.fork().transactional(async (em) => {
+      await executeIn(
+        em,
+        `insert into external_call (call_name, idempotency_key, correlation_id, created_at, updated_at)
+         values ('pay-order', ?, 'c', utc_timestamp(3), utc_timestamp(3))`,
+        [held],
+      );
+      const before = free.splice(0, 4).map((key) => store.open(requestFor(key), LEASE_MS));
+      stuck = store.open(requestFor(held), LEASE_MS);
+      const others = await Promise.all([...before, ...free.map((key) => store.open(requestFor(key), LEASE_MS))]);
+      expect(new Set(others.map(({ kind }) => kind))).toEqual(new Set(['opened']));
+    });
+    expect(await stuck).toMatchObject({ kind: 'opened' });
+  });
+
   it('needs neither UPDATE nor DELETE on the evidence', async () => {
     const { user, drop } = await restrictedUser(database.url, orm);
     const restricted = await openOrm({ url: user, entities: ENGINE_ENTITIES });
@@ -236,6 +338,11 @@ describe('mysqlExternalCallStore', () => {
       await own.close(second, silent, 'UNKNOWN', {});
       await own.open(requestFor(key), LEASE_MS);
       await own.resolveUnknown('pay-order', key, 'SUCCESS', { apply: takeEffect(key) });
+      const many = await Promise.all(
+        Array.from({ length: 30 }, () => own.open(requestFor(freshKey()), LEASE_MS) as Promise<OpenedAttempt>),
+      );
+      const closed = await Promise.all(many.map((attempt) => own.close(attempt, answered, 'SUCCESS', {})));
+      expect(new Set(closed.map(({ kind }) => kind))).toEqual(new Set(['closed']));
       expect(await rowOf(key)).toMatchObject({ status: 'SUCCESS', attempts: 2 });
 
       for (const table of ['external_call_attempt', 'external_call_response']) {

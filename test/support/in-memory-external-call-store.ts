@@ -76,7 +76,7 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     if (call.notBefore > now) return { kind: 'not-before', retryAfterMs: call.notBefore - now, attempts: call.attempts };
     const fence = randomUUID();
     Object.assign(call, { attempts: call.attempts + 1, fence, leaseUntil: now + leaseMs, notBefore: 0 });
-    call.requests.push(request);
+    call.requests.push(writtenRequest(request));
     return { kind: 'opened', callId: call.callId, attempt: call.attempts, fence };
   }
 
@@ -91,12 +91,12 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     if (!call) throw new Error('no such call');
     if (call.responses.has(opened.attempt)) return { kind: 'closed' };
     if (call.fence !== opened.fence || call.status !== 'PENDING') {
-      call.responses.set(opened.attempt, snapshot);
+      call.responses.set(opened.attempt, writtenResponse(snapshot));
       return { kind: 'lease-lost' };
     }
     let failure: { readonly error: unknown } | undefined;
     if (apply && isFinal(to)) await apply(undefined as unknown as EntityManager).catch((error: unknown) => void (failure = { error }));
-    call.responses.set(opened.attempt, snapshot);
+    call.responses.set(opened.attempt, writtenResponse(snapshot));
     Object.assign(call, {
       status: failure ? 'UNKNOWN' : to,
       fence: undefined,
@@ -119,3 +119,28 @@ export class InMemoryExternalCallStore implements ExternalCallStore {
     return true;
   }
 }
+
+// Evidence is worked out when it is read: a store that keeps it reads all of it.
+const writtenRequest = (record: RequestRecord): RequestRecord => ({
+  callName: record.callName,
+  idempotencyKey: record.idempotencyKey,
+  correlationId: record.correlationId,
+  origin: record.origin,
+  method: record.method,
+  path: record.path,
+  headers: record.headers,
+  body: record.body,
+  openedAt: record.openedAt,
+});
+const writtenResponse = (snapshot: ResponseSnapshot): ResponseSnapshot => ({
+  httpStatus: snapshot.httpStatus,
+  headers: snapshot.headers,
+  body: snapshot.body,
+  isTruncated: snapshot.isTruncated,
+  failedPhase: snapshot.failedPhase,
+  times: snapshot.times,
+  remoteAddress: snapshot.remoteAddress,
+  errorCode: snapshot.errorCode,
+  errorChain: snapshot.errorChain,
+  closedAt: snapshot.closedAt,
+});
