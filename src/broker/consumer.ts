@@ -21,8 +21,14 @@ export interface Consumer {
 /** One delivery of a message, and what may be done with it. Not safe for concurrent calls on the same delivery. */
 export interface Delivery {
   readonly message: ReceivedMessage;
-  /** Done: never delivered to this group again. Rejects with `BrokerError` when the broker did not confirm; it may then come again. */
+  /**
+   * Done: never delivered to this group again. Rejects with `BrokerError` when the broker did not confirm; it may then come
+   * again. Acknowledgements of several deliveries may leave in one request; each has its own answer.
+   */
   ack(): Promise<void>;
-  /** Delivered again not before `ms` (0–12 h) from now. Counts as a delivery attempt. Also how a lease is renewed. */
+  /**
+   * Delivered again not before `ms` (0–12 h) from now, as another attempt. Also how a lease is renewed: as long as it is
+   * renewed or acknowledged in time, no attempt is counted.
+   */
   changeInvisibleDuration(ms: number): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { ReceivedMessage } from '../broker/message.ts';
+import type { AnyListener } from './message-listener.ts';
 
 /**
  * Keeps a message that no further delivery would help, with the reason and the error behind it (`undefined` when a
@@ -9,4 +10,4 @@ import type { ReceivedMessage } from '../broker/message.ts';
  * A worker without a sink acknowledges nothing: it logs and postpones the message by `parkMs`, again at every delivery,
  * until the broker's own limit (`retryMaxTimes` + 1 deliveries) moves it to `%DLQ%<group>`. So it is never lost.
  */
-export type DeadLetterSink = (message: ReceivedMessage, reason: string, error: unknown) => Promise<void>;
+export type DeadLetterSink = (message: ReceivedMessage, reason: string, error: unknown, listener: AnyListener) => Promise<void>;

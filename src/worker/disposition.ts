@@ -1,6 +1,7 @@
 import { InvalidMessageError } from '../errors.ts';
 import type { CallOutcome } from '../gateway/gateway.ts';
-import { fullJitter, MAX_INVISIBLE_MS } from './retry-options.ts';
+import { failureClassOf } from './failure-class.ts';
+import { backoffFor, fullJitter, MAX_INVISIBLE_MS } from './retry-options.ts';
 import type { RetryOptions } from './retry-options.ts';
 
 /** What becomes of a delivery once it has been worked. */
@@ -26,11 +27,13 @@ export interface DispositionContext {
  * SUCCESS and FAIL are ends. UNKNOWN is acknowledged too and never retried blindly: the institution may have acted, the
  * row says UNKNOWN and a status check follows. PENDING is retried until `maxDeliveries`, not before `retryAfterMs`, with
  * full jitter on top so that a thousand messages told the same Retry-After do not come back in the same instant. The
- * attempts a gateway makes within one call count as one delivery here.
+ * attempts a gateway makes within one call count as one delivery here, and a delivery without any attempt as none: the
+ * number of attempts is kept with the call's row, so it is the bound of what the broker's own counter says.
  */
 export const dispositionOfOutcome = (outcome: CallOutcome<unknown>, context: DispositionContext): Disposition => {
   if (outcome.status !== 'PENDING') return { kind: 'ack' };
-  return retryOrGiveUp(outcome.error, context, outcome.retryAfterMs);
+  const worked = failureClassOf(outcome.error) === 'throttled' ? 0 : Math.min(context.deliveryAttempt, outcome.attempt);
+  return retryOrGiveUp(outcome.error, context, worked, outcome.retryAfterMs);
 };
 
 /**
@@ -39,17 +42,21 @@ export const dispositionOfOutcome = (outcome: CallOutcome<unknown>, context: Dis
  * never for ever.
  */
 export const dispositionOfError = (error: unknown, context: DispositionContext): Disposition =>
-  error instanceof InvalidMessageError ? { kind: 'deadLetter', reason: describe(error) } : retryOrGiveUp(error, context, undefined);
+  error instanceof InvalidMessageError
+    ? { kind: 'deadLetter', reason: describe(error) }
+    : retryOrGiveUp(error, context, context.deliveryAttempt, undefined);
 
 const retryOrGiveUp = (
   error: unknown,
   { deliveryAttempt, retry, random }: DispositionContext,
+  worked: number,
   notBeforeMs: number | undefined,
 ): Disposition => {
-  if (deliveryAttempt >= retry.maxDeliveries) {
+  const backoff = backoffFor(retry, failureClassOf(error));
+  if (worked >= backoff.maxDeliveries) {
     return { kind: 'deadLetter', reason: `given up after ${deliveryAttempt} deliveries: ${describe(error)}` };
   }
-  const afterMs = Math.max(0, notBeforeMs ?? 0) + fullJitter(deliveryAttempt, retry, random);
+  const afterMs = Math.max(0, notBeforeMs ?? 0) + fullJitter(deliveryAttempt, backoff, random);
   return { kind: 'retry', afterMs: Math.min(afterMs, MAX_INVISIBLE_MS), reason: describe(error) };
 };
 

@@ -1,32 +1,31 @@
-import type { EntityManager } from '@mikro-orm/core';
 import type { Delivery } from '../broker/consumer.ts';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import type { ReceivedMessage } from '../broker/message.ts';
-import { ClosedError, InvalidMessageError } from '../errors.ts';
-import type { CallOutcome, Gateway } from '../gateway/gateway.ts';
+import { ClosedError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
-import { applyOutcome } from './apply-outcome.ts';
 import type { DeadLetterSink } from './dead-letter-sink.ts';
-import { decodeMessage } from './decode-message.ts';
-import { dispositionOfError, dispositionOfOutcome } from './disposition.ts';
+import { emitWorkerEvent } from './diagnostics.ts';
+import type { DeliveryEvent } from './diagnostics.ts';
+import { failureClassOf } from './failure-class.ts';
 import { keepLease } from './lease.ts';
-import type { AnyMessageListener } from './message-listener.ts';
+import type { AnyListener } from './message-listener.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { fullJitter } from './retry-options.ts';
 import { settleDelivery } from './settle-delivery.ts';
-import type { Settlement } from './settle-delivery.ts';
+import type { SettleContext } from './settle-delivery.ts';
+import { workMessage } from './work-message.ts';
+import type { Verdict, WorkTools } from './work-message.ts';
 import type { WorkerLimits } from './worker-options.ts';
 import type { Counters } from './worker-stats.ts';
 
-export interface HandleContext {
-  readonly listener: AnyMessageListener;
-  readonly gateway: Gateway;
+export interface HandleContext extends WorkTools {
   readonly deadLetter: DeadLetterSink | undefined;
+  readonly budget: RetryBudget;
   readonly limits: Pick<WorkerLimits, 'leaseMs' | 'maxHandlingMs' | 'parkMs'>;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly random: () => number;
 }
 
 /** A delivery being worked. */
@@ -39,29 +38,29 @@ export interface Handling {
   handBack(): void;
 }
 
-interface Verdict {
-  readonly settlement: Settlement;
-  readonly error: unknown;
-}
-
 /**
- * Works one delivery under a lease: decode, call, decide, bury when dead, tell the broker. Whatever the listener, the
+ * Works one delivery under a lease: decode, work, decide, bury when dead, tell the broker. Whatever the listener, the
  * gateway or the sink throws ends in a decision about this delivery and reaches no other.
  */
 export const handleDelivery = (delivery: Delivery, context: HandleContext): Handling => {
   const { message } = delivery;
   const { counters, limits, logger } = context;
-  const fields = logFields(message, context.listener);
+  const settling = settleContext(message, context);
+  const { event, fields } = settling;
   const cancellation = new AbortController();
   const abandonment = Promise.withResolvers<Verdict>();
 
   const run = async (): Promise<void> => {
+    context.budget.delivered(message.deliveryAttempt);
     const lease = keepLease(delivery, {
       leaseMs: limits.leaseMs,
       maxMs: limits.maxHandlingMs,
       clock: context.clock,
       onFailure: (error) => logger.warn({ ...fields, error }, 'lease not renewed; trying again'),
-      onLost: (error) => logger.warn({ ...fields, error }, 'lease lost: the message may come again while it is still being worked'),
+      onLost: (error) => {
+        logger.warn({ ...fields, error }, 'lease lost: the message may come again while it is still being worked');
+        emitWorkerEvent('lease-lost', () => ({ ...event, error }));
+      },
       onExhausted: () => {
         logger.error(
           { ...fields, maxHandlingMs: limits.maxHandlingMs },
@@ -70,14 +69,16 @@ export const handleDelivery = (delivery: Delivery, context: HandleContext): Hand
         cancellation.abort(new DOMException(`handling took longer than ${limits.maxHandlingMs} ms`, 'TimeoutError'));
       },
     });
-    const work = judge(message, context, cancellation.signal).then((verdict) => buryDead(message, verdict, context, fields));
+    const work = workMessage(message, context, cancellation.signal)
+      .then((verdict) => buryDead(message, verdict, context, settling))
+      .then((verdict) => withinBudget(verdict, context));
     let verdict: Verdict;
     try {
       verdict = await Promise.race([work, abandonment.promise]);
     } finally {
       await lease.release();
     }
-    await settleDelivery(delivery, verdict.settlement, { parkMs: limits.parkMs, counters, logger, fields });
+    await settleDelivery(delivery, verdict.settlement, settling);
   };
 
   return {
@@ -90,52 +91,53 @@ export const handleDelivery = (delivery: Delivery, context: HandleContext): Hand
   };
 };
 
-/** What names a delivery on a log line; never its body. */
-export const logFields = ({ messageId, deliveryAttempt, properties }: ReceivedMessage, { name }: AnyMessageListener): object => ({
+/** What settling a delivery that has just come takes: what names it in logs and events (never its body), and when it came. */
+export const settleContext = (
+  message: ReceivedMessage,
+  { clock, counters, limits, listener, logger }: Pick<HandleContext, 'clock' | 'counters' | 'limits' | 'listener' | 'logger'>,
+): SettleContext => {
+  const fields = namesOf(message, listener);
+  const event: DeliveryEvent = { ...fields, topic: listener.topic, group: listener.group };
+  return { parkMs: limits.parkMs, counters, logger, clock, fields, event, receivedAt: clock.now() };
+};
+
+const namesOf = ({ messageId, deliveryAttempt, properties }: ReceivedMessage, { name }: AnyListener) => ({
   listener: name,
   correlationId: properties[MESSAGE_PROPERTY.correlationId] ?? messageId,
   messageId,
   deliveryAttempt,
 });
 
-const judge = async (message: ReceivedMessage, context: HandleContext, signal: AbortSignal): Promise<Verdict> => {
-  const { gateway, listener, random } = context;
-  if (listener.tag !== undefined && message.tag !== listener.tag) return { settlement: { kind: 'ack' }, error: undefined };
-  const decision = { deliveryAttempt: message.deliveryAttempt, retry: listener.retry, random };
-  try {
-    const decoded = await decodeMessage(message, listener.payload);
-    const idempotencyKey = listener.idempotencyKey(decoded);
-    if (typeof idempotencyKey !== 'string' || idempotencyKey === '') {
-      throw new InvalidMessageError(`message listener ${listener.name} has no idempotency key for message ${message.messageId}`);
+const buryDead = async (
+  message: ReceivedMessage,
+  verdict: Verdict,
+  context: HandleContext,
+  { event, fields }: SettleContext,
+): Promise<Verdict> => {
+  const { settlement, error } = verdict;
+  if (settlement.kind !== 'deadLetter') return verdict;
+  const { reason } = settlement;
+  if (context.deadLetter !== undefined) {
+    try {
+      await context.deadLetter(message, reason, error, context.listener);
+    } catch (failure) {
+      context.logger.error({ ...fields, error: failure, reason }, 'dead, and the dead-letter sink failed');
+      const afterMs = fullJitter(message.deliveryAttempt, context.listener.retry, context.random);
+      return { settlement: { kind: 'retry', afterMs, reason: 'the dead-letter sink failed' }, error };
     }
-    const outcome = await gateway.call(listener.call, listener.input(decoded), {
-      idempotencyKey,
-      correlationId: decoded.correlationId,
-      signal,
-      apply: (em: EntityManager, end: CallOutcome<unknown>) => applyOutcome(listener, decoded, em, end),
-    });
-    const error = outcome.status === 'PENDING' ? outcome.error : undefined;
-    return handedBackIfClosing({ settlement: dispositionOfOutcome(outcome, decision), error }, signal);
-  } catch (error) {
-    return handedBackIfClosing({ settlement: dispositionOfError(error, decision), error }, signal);
   }
+  emitWorkerEvent('dead-lettered', () => ({ ...event, reason, error }));
+  return context.deadLetter === undefined ? verdict : { settlement: { kind: 'buried' }, error };
 };
 
-/** A failure under a closing worker is the worker's, not the message's: no backoff, no dead letter. Poison stays poison. */
-const handedBackIfClosing = (verdict: Verdict, signal: AbortSignal): Verdict =>
-  verdict.settlement.kind !== 'ack' && signal.reason instanceof ClosedError && !(verdict.error instanceof InvalidMessageError)
-    ? { ...verdict, settlement: { kind: 'handBack' } }
-    : verdict;
-
-const buryDead = async (message: ReceivedMessage, verdict: Verdict, context: HandleContext, fields: object): Promise<Verdict> => {
-  const { settlement, error } = verdict;
-  if (settlement.kind !== 'deadLetter' || context.deadLetter === undefined) return verdict;
-  try {
-    await context.deadLetter(message, settlement.reason, error);
-    return { settlement: { kind: 'buried' }, error };
-  } catch (failure) {
-    context.logger.error({ ...fields, error: failure, reason: settlement.reason }, 'dead, and the dead-letter sink failed');
-    const afterMs = fullJitter(message.deliveryAttempt, context.listener.retry, context.random);
-    return { settlement: { kind: 'retry', afterMs, reason: 'the dead-letter sink failed' }, error };
-  }
+/**
+ * Over the budget a message comes later: somewhere in the upper half of the longest backoff. What was not tried at all
+ * costs nobody anything, so it is no matter of the budget.
+ */
+const withinBudget = ({ settlement, error }: Verdict, { budget, listener, random }: HandleContext): Verdict => {
+  const isTried = settlement.kind === 'retry' && error !== undefined && failureClassOf(error) !== 'throttled';
+  if (!isTried || budget.spend()) return { settlement, error };
+  const { maxMs } = listener.retry;
+  const afterMs = Math.max(settlement.afterMs, Math.floor((maxMs * (1 + random())) / 2));
+  return { settlement: { ...settlement, afterMs, reason: `${settlement.reason} (over the retry budget)` }, error };
 };

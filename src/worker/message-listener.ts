@@ -1,10 +1,9 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { ConfigurationError } from '../errors.ts';
 import type { CallRejectedError } from '../errors.ts';
 import type { ExternalCall } from '../gateway/external-call.ts';
-import { resolveRetryOptions } from './retry-options.ts';
-import type { RetryOptions } from './retry-options.ts';
+import { checkDefinition } from './listener-rules.ts';
+import type { RetryOptions, RetryPolicy } from './retry-options.ts';
 
 /** A delivered message as a listener sees it: decoded, validated, typed. */
 export interface ListenerMessage<Payload> {
@@ -29,8 +28,8 @@ export type PayloadSchema<Payload> =
   | StandardSchemaV1<unknown, Payload>
   | { readonly [version: number]: StandardSchemaV1<unknown, Payload> };
 
-/** What a listener says: which messages, which call they lead to, and what the call's end does to our rows. */
-export interface MessageListenerDefinition<Payload, CallInput, Response> {
+/** What every listener says, whatever it does with its messages. */
+export interface ListenerDefinition<Payload> {
   /** Names the listener in logs, statistics and errors. */
   readonly name: string;
   readonly topic: string;
@@ -43,6 +42,19 @@ export interface MessageListenerDefinition<Payload, CallInput, Response> {
    * shape of today. A version that is not among them is dead-lettered at once. Default: the parsed JSON, unvalidated.
    */
   readonly payload?: PayloadSchema<Payload>;
+  /**
+   * At most one message of a key is worked at a time within one worker; the next one of the key waits for it. It says
+   * nothing about order, and nothing about other workers of the group. Default: messages do not wait for each other.
+   */
+  readonly serialiseBy?: (message: ListenerMessage<Payload>) => string;
+  /** Deliveries of this listener worked at once in one worker. Default: the worker's. */
+  readonly concurrency?: number;
+  /** Default: `DEFAULT_RETRY_OPTIONS`, each option by itself. */
+  readonly retry?: RetryPolicy;
+}
+
+/** A listener whose messages lead to a call: which call, and what the call's end does to our rows. */
+export interface MessageListenerDefinition<Payload, CallInput, Response> extends ListenerDefinition<Payload> {
   readonly call: ExternalCall<CallInput, Response>;
   /** The call's input. Pure; an `InvalidMessageError` thrown here dead-letters the message at once. */
   readonly input: (message: ListenerMessage<Payload>) => CallInput;
@@ -61,90 +73,69 @@ export interface MessageListenerDefinition<Payload, CallInput, Response> {
     em: EntityManager,
     end: { message: ListenerMessage<Payload>; error: CallRejectedError; response: unknown },
   ) => Promise<void>;
-  /** Deliveries of this listener worked at once in one worker. Default: the worker's. */
-  readonly concurrency?: number;
-  /** Default: `DEFAULT_RETRY_OPTIONS`, each option by itself. */
-  readonly retry?: Partial<RetryOptions>;
+  readonly handle?: never;
+  readonly process?: never;
 }
 
-/** A checked, frozen listener definition. Holds no resource: any number of workers may run the same one. */
-export interface MessageListener<Payload, CallInput, Response> extends Omit<
-  MessageListenerDefinition<Payload, CallInput, Response>,
-  'retry'
-> {
-  readonly retry: RetryOptions;
+/** A listener whose messages change our own rows, each once. */
+export interface HandlingListenerDefinition<Payload> extends ListenerDefinition<Payload> {
+  /**
+   * Runs in a transaction that also records (listener, idempotency key), so that one effect is left per key, however
+   * often the message comes. A throw rolls both back and the message is retried. Nothing but the database is undone:
+   * what reaches outside belongs into a `call`. `signal` aborts when the handler took too long or the worker closes.
+   */
+  readonly handle: (em: EntityManager, message: ListenerMessage<Payload>, context: { readonly signal: AbortSignal }) => Promise<void>;
+  /** As for a call: the same for every delivery of the same order. */
+  readonly idempotencyKey: (message: ListenerMessage<Payload>) => string;
+  readonly call?: never;
+  readonly input?: never;
+  readonly onSuccess?: never;
+  readonly onFail?: never;
+  readonly process?: never;
 }
 
-/** A listener of any payload, for lists of them: what one listener needs is checked where it is defined. */
-// oxlint-disable-next-line typescript/no-explicit-any -- a listener both takes and gives its payload, so no other type holds them all
+/** A listener that does what it does, without a database of ours. */
+export interface ProcessingListenerDefinition<Payload> extends ListenerDefinition<Payload> {
+  /**
+   * Runs at every delivery, and a message may be delivered more than once, also at the same time in two workers: being
+   * idempotent is up to it. Resolving acknowledges the message, rejecting retries it, an `InvalidMessageError`
+   * dead-letters it. `signal` aborts when it took too long or the worker closes.
+   */
+  readonly process: (message: ListenerMessage<Payload>, context: { readonly signal: AbortSignal }) => void | Promise<void>;
+  readonly idempotencyKey?: never;
+  readonly call?: never;
+  readonly input?: never;
+  readonly onSuccess?: never;
+  readonly onFail?: never;
+  readonly handle?: never;
+}
+
+/** A checked, frozen definition. Holds no resource: any number of workers may run the same one. */
+type Checked<Definition> = Omit<Definition, 'retry'> & { readonly retry: RetryOptions };
+
+/** A checked, frozen listener that makes a call. */
+export interface MessageListener<Payload, CallInput, Response> extends Checked<MessageListenerDefinition<Payload, CallInput, Response>> {}
+/** A checked, frozen listener that changes our rows. */
+export interface HandlingListener<Payload> extends Checked<HandlingListenerDefinition<Payload>> {}
+/** A checked, frozen listener without a database. */
+export interface ProcessingListener<Payload> extends Checked<ProcessingListenerDefinition<Payload>> {}
+
+/* oxlint-disable typescript/no-explicit-any -- a listener both takes and gives its payload, so no other type holds them all */
+/** A listener that makes a call, of any payload, for lists of them: what one listener needs is checked where it is defined. */
 export type AnyMessageListener = MessageListener<any, any, any>;
+/** A listener of any kind and any payload. */
+export type AnyListener = AnyMessageListener | HandlingListener<any> | ProcessingListener<any>;
+/* oxlint-enable typescript/no-explicit-any */
 
-/** Checks a listener definition at once and freezes it. Throws `ConfigurationError` naming the listener and the field. */
-export const defineMessageListener = <Payload, CallInput, Response = unknown>(
+/**
+ * Checks a listener definition at once and freezes it. A listener has exactly one of `process`, `handle` and `call`.
+ * Throws `ConfigurationError` naming the listener and the field.
+ */
+export function defineMessageListener<Payload>(definition: HandlingListenerDefinition<Payload>): HandlingListener<Payload>;
+export function defineMessageListener<Payload>(definition: ProcessingListenerDefinition<Payload>): ProcessingListener<Payload>;
+export function defineMessageListener<Payload, CallInput, Response = unknown>(
   definition: MessageListenerDefinition<Payload, CallInput, Response>,
-): MessageListener<Payload, CallInput, Response> => {
-  for (const [field, { isValid, expected }] of Object.entries<Rule>(RULES)) {
-    const value = (definition as unknown as Record<string, unknown>)[field];
-    if (!isValid(value)) throw refusal(definition, `${field} must be ${expected}, it is ${shown(value)}`);
-  }
-  for (const field of Object.keys(definition)) {
-    if (!Object.hasOwn(RULES, field)) throw refusal(definition, `${field} is not a field of a message listener`);
-  }
-  try {
-    return Object.freeze({ ...definition, retry: resolveRetryOptions(definition.retry) });
-  } catch (cause) {
-    throw refusal(definition, (cause as RangeError).message, cause);
-  }
-};
-
-interface Rule {
-  readonly isValid: (value: unknown) => boolean;
-  readonly expected: string;
+): MessageListener<Payload, CallInput, Response>;
+export function defineMessageListener(definition: { readonly retry?: RetryPolicy }): unknown {
+  return Object.freeze({ ...definition, retry: checkDefinition(definition as Readonly<Record<string, unknown>>) });
 }
-
-const matches =
-  (pattern: RegExp) =>
-  (value: unknown): boolean =>
-    typeof value === 'string' && pattern.test(value);
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
-const optional = ({ isValid, expected }: Rule): Rule => ({
-  isValid: (value) => value === undefined || isValid(value),
-  expected: `${expected}, or left out`,
-});
-
-// A schema may be callable (arktype), so it is known by its property alone.
-const isStandardSchema = (value: unknown): boolean =>
-  (isObject(value) || isFunction(value)) && isObject((value as Record<string, unknown>)['~standard']);
-const isVersionMap = (value: object): boolean => {
-  const entries = Object.entries(value);
-  return entries.length > 0 && entries.every(([version, schema]) => /^[1-9]\d*$/.test(version) && isStandardSchema(schema));
-};
-
-/** Names as RocketMQ takes them (`TopicValidator`); a tag is one word, because `||` and `*` are its filter language. */
-const RULES: Record<keyof MessageListenerDefinition<unknown, unknown, unknown>, Rule> = {
-  name: { isValid: matches(/^[\w.-]{1,100}$/), expected: '1–100 of A–Z a–z 0–9 . _ -' },
-  topic: { isValid: matches(/^[%|\w-]{1,127}$/), expected: '1–127 of A–Z a–z 0–9 % | _ -' },
-  tag: optional({ isValid: matches(/^[^\s|*]{1,127}$/), expected: 'one tag without white space, | or *' }),
-  group: { isValid: matches(/^[%|\w-]{1,255}$/), expected: '1–255 of A–Z a–z 0–9 % | _ -' },
-  payload: optional({
-    isValid: (value) => isStandardSchema(value) || (isObject(value) && isVersionMap(value as object)),
-    expected: 'a Standard Schema, or one for each payload version',
-  }),
-  call: { isValid: isObject, expected: 'a defined external call' },
-  input: { isValid: isFunction, expected: 'a function' },
-  idempotencyKey: { isValid: isFunction, expected: 'a function' },
-  onSuccess: optional({ isValid: isFunction, expected: 'a function' }),
-  onFail: optional({ isValid: isFunction, expected: 'a function' }),
-  concurrency: optional({
-    isValid: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
-    expected: 'a whole number of at least 1',
-  }),
-  retry: optional({ isValid: isObject, expected: 'an object' }),
-};
-
-const shown = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(value) : isObject(value) ? 'an object' : String(value);
-
-const refusal = (definition: { name?: unknown }, fault: string, cause?: unknown): ConfigurationError =>
-  new ConfigurationError(`message listener ${shown(definition.name)}: ${fault}`, { cause });

@@ -4,12 +4,15 @@ import type { Gateway } from '../gateway/gateway.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { DeadLetterSink } from './dead-letter-sink.ts';
-import type { AnyMessageListener } from './message-listener.ts';
+import type { AnyListener } from './message-listener.ts';
+import type { ProcessedMessageStore } from './processed-message-store.ts';
 import { MAX_INVISIBLE_MS } from './retry-options.ts';
+import type { UnknownOutcomeSink } from './unknown-outcome-sink.ts';
+import type { EndTransactions } from './work-call.ts';
 
 /** A listener and the consumer, of the listener's topic and group, that feeds it. */
 export interface ConsumedListener {
-  readonly listener: AnyMessageListener;
+  readonly listener: AnyListener;
   readonly consumer: Consumer;
 }
 
@@ -35,10 +38,20 @@ export const DEFAULT_WORKER_LIMITS: WorkerLimits = Object.freeze({
   parkMs: 1_800_000,
 });
 
+/** What a worker needs of a gateway. */
+export type CallingGateway = Pick<Gateway, 'call'> & Partial<Pick<Gateway, 'onCircuitChange'>>;
+
 /** What a worker is made of. The consumers and the gateway stay the caller's: `Worker.close()` does not close them. */
 export interface WorkerOptions extends Partial<WorkerLimits> {
   readonly consumers: Iterable<ConsumedListener>;
-  readonly gateway: Gateway;
+  /** Needed by listeners with `call`. While one of its circuits is open, the listeners of that origin receive nothing. */
+  readonly gateway?: CallingGateway | undefined;
+  /** Needed by listeners with `handle`. */
+  readonly processed?: ProcessedMessageStore | undefined;
+  /** Told of every call that ended UNKNOWN, before its message is acknowledged. Default: the call's row alone says so. */
+  readonly unknownOutcome?: UnknownOutcomeSink | undefined;
+  /** Where ends of calls are recorded, for compensating events. Default: in the store's own transactions. */
+  readonly inTransaction?: EndTransactions | undefined;
   /** Default: without, dead messages are postponed until the broker moves them to `%DLQ%<group>`. */
   readonly deadLetter?: DeadLetterSink | undefined;
   /** Default: says nothing. */
@@ -71,10 +84,10 @@ export const resolveWorkerLimits = (options: Partial<WorkerLimits>): WorkerLimit
 };
 
 /**
- * Checks that every listener has a consumer of its own topic and group and that no two share both: the broker would
- * spread one group's messages over them at random. Throws `ConfigurationError` naming the listener.
+ * Checks that every listener has what it needs and a consumer of its own topic and group, and that no two share both: the
+ * broker would spread one group's messages over them at random. Throws `ConfigurationError` naming the listener.
  */
-export const resolveConsumedListeners = (consumers: Iterable<ConsumedListener>): readonly ConsumedListener[] => {
+export const resolveConsumedListeners = ({ consumers, gateway, processed }: WorkerOptions): readonly ConsumedListener[] => {
   const owners = new Map<string, string>();
   const names = new Set<string>();
   for (const { listener, consumer } of consumers) {
@@ -82,6 +95,11 @@ export const resolveConsumedListeners = (consumers: Iterable<ConsumedListener>):
     const given = `topic ${consumer.topic}, group ${consumer.group}`;
     if (wanted !== given) throw new ConfigurationError(`message listener ${listener.name}: it needs ${wanted}; its consumer has ${given}`);
     if (names.has(listener.name)) throw new ConfigurationError(`message listener ${listener.name}: the name is used twice`);
+    if (listener.call !== undefined && gateway === undefined)
+      throw new ConfigurationError(`message listener ${listener.name}: it needs a gateway`);
+    if (listener.handle !== undefined && processed === undefined) {
+      throw new ConfigurationError(`message listener ${listener.name}: it needs a store of processed messages`);
+    }
     const owner = owners.get(wanted);
     if (owner !== undefined) throw new ConfigurationError(`message listeners ${owner} and ${listener.name} share ${wanted}`);
     names.add(listener.name);

@@ -2,7 +2,7 @@
 export interface ListenerStats {
   /** Deliveries taken from the broker. */
   readonly received: number;
-  /** Acknowledged: SUCCESS, FAIL, UNKNOWN, or of another tag. */
+  /** Acknowledged: SUCCESS, FAIL, UNKNOWN, handled, processed, or of another tag. */
   readonly acked: number;
   /** Postponed for another attempt. */
   readonly retried: number;

@@ -1,12 +1,18 @@
-import { BehaviorSubject, lastValueFrom, merge, mergeMap } from 'rxjs';
+import { BehaviorSubject, distinctUntilChanged, lastValueFrom, map, merge, mergeMap, skip } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Delivery } from '../broker/consumer.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { Clock } from '../shared/clock.ts';
 import { silentLogger } from '../shared/logger.ts';
-import { handleDelivery, logFields } from './handle-delivery.ts';
+import type { Logger } from '../shared/logger.ts';
+import { CallPause } from './call-pause.ts';
+import { emitWorkerEvent } from './diagnostics.ts';
+import { handleDelivery, settleContext } from './handle-delivery.ts';
 import type { HandleContext, Handling } from './handle-delivery.ts';
+import { KeyTurns } from './key-turns.ts';
+import type { AnyListener } from './message-listener.ts';
 import { receiveDeliveries } from './receive-deliveries.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { settleDelivery } from './settle-delivery.ts';
 import { resolveConsumedListeners, resolveWorkerLimits } from './worker-options.ts';
 import type { ConsumedListener, WorkerOptions } from './worker-options.ts';
@@ -46,8 +52,9 @@ const LET_GO_MS = 1_000;
  */
 export const startWorker = (options: WorkerOptions): Worker => {
   const limits = resolveWorkerLimits(options);
-  const consumed = resolveConsumedListeners(options.consumers);
-  const { clock = systemClock, deadLetter, gateway, logger = silentLogger, random = Math.random } = options;
+  const consumed = resolveConsumedListeners(options);
+  const { clock = systemClock, deadLetter, gateway, inTransaction, logger = silentLogger, processed } = options;
+  const { random = Math.random, unknownOutcome } = options;
   const listeners = new Map<string, Counters>();
   const running = new Set<Handling>();
   const stop = new AbortController();
@@ -55,15 +62,38 @@ export const startWorker = (options: WorkerOptions): Worker => {
   const pipeline = ({ consumer, listener }: ConsumedListener): Observable<void> => {
     const counters = newCounters();
     listeners.set(listener.name, counters);
-    const context: HandleContext = { listener, gateway, deadLetter, limits, counters, clock, logger, random };
     const concurrency = listener.concurrency ?? limits.concurrency;
     const inFlight = new BehaviorSubject(0);
+    const pause = new CallPause(clock);
+    const context: HandleContext = {
+      listener,
+      gateway,
+      processed,
+      unknownOutcome,
+      inTransaction,
+      deadLetter,
+      pause,
+      // Half of the places at most wait for a key, so that one busy key cannot stop all the others.
+      turns: new KeyTurns(Math.floor(concurrency / 2)),
+      budget: new RetryBudget(listener.retry, clock),
+      limits,
+      counters,
+      clock,
+      logger,
+      random,
+      closing: stop.signal,
+    };
+    tellPauses(pause, listener, logger);
+    if (listener.call !== undefined) {
+      const { origin } = listener.call;
+      const unsubscribe = gateway?.onCircuitChange?.((circuit) => {
+        if (circuit.origin === origin) pause.circuitIs(circuit.state);
+      });
+      if (unsubscribe !== undefined) stop.signal.addEventListener('abort', unsubscribe, { once: true });
+    }
 
     const work = async (delivery: Delivery): Promise<void> => {
-      if (stop.signal.aborted) {
-        const fields = logFields(delivery.message, listener);
-        return settleDelivery(delivery, { kind: 'handBack' }, { parkMs: limits.parkMs, counters, logger, fields });
-      }
+      if (stop.signal.aborted) return settleDelivery(delivery, { kind: 'handBack' }, settleContext(delivery.message, context));
       const handling = handleDelivery(delivery, context);
       running.add(handling);
       await handling.ended;
@@ -76,10 +106,12 @@ export const startWorker = (options: WorkerOptions): Worker => {
 
     const onError = (): void => void (counters.receiveErrors += 1);
     const { leaseMs } = limits;
-    return receiveDeliveries({ consumer, leaseMs, concurrency, inFlight, clock, random, logger, onError }, stop.signal).pipe(
+    const { limit } = pause;
+    return receiveDeliveries({ consumer, leaseMs, concurrency, inFlight, limit, clock, random, logger, onError }, stop.signal).pipe(
       // The bound holds even should a consumer bring more than it was asked for.
       mergeMap(async (delivery) => {
         counters.received += 1;
+        emitWorkerEvent('received', () => settleContext(delivery.message, context).event);
         place(1);
         await work(delivery);
         place(-1);
@@ -108,6 +140,7 @@ export const startWorker = (options: WorkerOptions): Worker => {
       unsettled: after.unsettled - before.unsettled + after.inFlight,
     };
     logger.info(result, 'worker drained');
+    emitWorkerEvent('drained', () => result);
     return result;
   };
 
@@ -116,6 +149,21 @@ export const startWorker = (options: WorkerOptions): Worker => {
     stats: () => snapshot(listeners),
     close: (deadlineMs = limits.drainMs) => (closing ??= drain(deadlineMs)),
   };
+};
+
+/** Subscribes for as long as the listener's pause lives; it holds nothing else. */
+const tellPauses = ({ limit }: CallPause, { call, group, name, topic }: AnyListener, logger: Logger): void => {
+  const changes = limit.pipe(
+    map((most) => Number.isFinite(most)),
+    distinctUntilChanged(),
+    skip(1),
+  );
+  changes.subscribe((isPaused) => {
+    const event = { listener: name, topic, group, origin: call?.origin ?? '' };
+    if (isPaused) logger.warn(event, 'paused: its institution is not to be called now');
+    else logger.info(event, 'resumed');
+    emitWorkerEvent(isPaused ? 'paused' : 'resumed', () => event);
+  });
 };
 
 /** Whether `work` ends within `ms`; keeps no timer when it does. */

@@ -126,6 +126,55 @@ describe('receiving', () => {
     await expect(delivery!.ack()).rejects.toMatchObject({ code: 'CB_BROKER', retryable: false, message: expect.stringContaining('40013') });
   });
 
+  it('puts acknowledgements into one request as long as another is under way, and a lone one into its own at once', async () => {
+    const { proxy, consumer } = await open();
+    const ids = Array.from({ length: 40 }, (_, n) => `m${n}`);
+    proxy.script.receive = (poll) => deliver(poll, ids.map(good));
+    const deliveries = await consumer.receive(32, 10_000);
+    const gate = Promise.withResolvers<void>();
+    proxy.script.acknowledged = () => gate.promise;
+    const acked = (): string[][] =>
+      proxy
+        .requests<service.AckMessageRequest>('ackMessage')
+        .map((request) => request.getEntriesList().map((entry) => entry.getMessageId()));
+    const first = deliveries[0]!.ack();
+    await eventually(() => expect(acked()).toEqual([['m0']]));
+    const rest = deliveries.slice(1).map((delivery) => delivery.ack());
+    gate.resolve();
+    await Promise.all([first, ...rest]);
+    expect(acked()).toEqual([['m0'], ids.slice(1, 33), ids.slice(33)]);
+  });
+
+  it('puts what is acknowledged in one turn into one request', async () => {
+    const { proxy, consumer } = await open();
+    proxy.script.receive = (poll) => deliver(poll, ['m1', 'm2', 'm3'].map(good));
+    const deliveries = await consumer.receive(3, 10_000);
+    await Promise.all(deliveries.map((delivery) => delivery.ack()));
+    expect(proxy.requests('ackMessage')).toHaveLength(1);
+  });
+
+  it('lets one refused acknowledgement of a request reject its own promise and no other', async () => {
+    const { proxy, consumer } = await open();
+    proxy.script.receive = (poll) => deliver(poll, ['m1', 'bad', 'm3'].map(good));
+    proxy.script.entry = (receipt) => (receipt === 'receipt of bad' ? Code.INVALID_RECEIPT_HANDLE : undefined);
+    const deliveries = await consumer.receive(3, 10_000);
+    const outcomes = await Promise.allSettled(deliveries.map((delivery) => delivery.ack()));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'CB_BROKER', retryable: false } });
+    expect(proxy.requests('ackMessage')).toHaveLength(1);
+  });
+
+  it('fails every acknowledgement of a request that gets no answer, and sends the next ones', async () => {
+    const { proxy, consumer } = await open();
+    proxy.script.receive = (poll) => deliver(poll, ['m1', 'm2', 'm3'].map(good));
+    const deliveries = await consumer.receive(3, 10_000);
+    proxy.script.answer = (method) => (method === 'ackMessage' ? 'hang' : Code.OK);
+    const outcomes = await Promise.allSettled(deliveries.slice(0, 2).map((delivery) => delivery.ack()));
+    expect(outcomes).toMatchObject([{ reason: { retryable: true } }, { reason: { retryable: true } }]);
+    proxy.script.answer = () => Code.OK;
+    await expect(deliveries[2]!.ack()).resolves.toBeUndefined();
+  });
+
   it('says whether a refused receive may be tried again', async () => {
     const { proxy, consumer } = await open();
     const refuseWith = (code: definition.Code): void => {

@@ -38,6 +38,43 @@ describe('a consumer of the broker', () => {
     await expect(delivery.ack()).resolves.toBeUndefined();
   });
 
+  it('burns no delivery attempt by renewing its hold: the delivery that follows a postponement does', async () => {
+    const [topic, group] = [await createTopic(), await createGroup()];
+    const consumer = await open.consumer(topic, group);
+    const messageId = await deliverable(topic);
+    const delivery = await next(consumer);
+    for (let renewal = 1; renewal <= 5; renewal += 1) await delivery.changeInvisibleDuration(10_000);
+    await delivery.changeInvisibleDuration(1_000);
+    const again = await next(consumer);
+    expect(again.message).toMatchObject({ messageId, deliveryAttempt: 2 });
+    await again.ack();
+  });
+
+  it('may acknowledge many messages with one request; each entry has a status of its own', async () => {
+    const [topic, group] = [await createTopic(), await createGroup()];
+    for (let sent = 0; sent < 40; sent += 1) await deliverable(topic);
+    const { acknowledge, receive } = await open.bareConsumer(topic, group);
+    const held: { messageId: string; receiptHandle: string }[] = [];
+    while (held.length < 40) held.push(...(await receive(32, 30_000)));
+
+    const answer = await acknowledge(held.slice(0, 38));
+    expect(answer.status?.code).toBe(definitions.Code.OK);
+    // In the order of the request, each with its receipt.
+    expect(answer.entriesList.map(({ receiptHandle }) => receiptHandle)).toEqual(held.slice(0, 38).map((view) => view.receiptHandle));
+
+    const mixed = await acknowledge([{ messageId: 'x', receiptHandle: 'no receipt' }, held[38]!]);
+    expect(mixed.status?.code).toBe(definitions.Code.MULTIPLE_RESULTS);
+    expect(mixed.entriesList.map(({ status }) => status?.code)).toEqual([definitions.Code.INTERNAL_SERVER_ERROR, definitions.Code.OK]);
+
+    const allBad = await acknowledge([{ messageId: 'x', receiptHandle: 'no receipt' }]);
+    expect(allBad.status?.code).toBe(definitions.Code.INTERNAL_SERVER_ERROR);
+    expect(allBad.entriesList).toHaveLength(1);
+
+    // A second time is no error.
+    expect((await acknowledge(held.slice(0, 1))).entriesList[0]?.status?.code).toBe(definitions.Code.OK);
+    await acknowledge(held.slice(39));
+  });
+
   it('is given what a cancelled long poll took along soon, and not after its invisible duration', async () => {
     const [topic, group] = [await createTopic(), await createGroup()];
     const consumer = await open.consumer(topic, group);

@@ -24,11 +24,11 @@ export function bareProducer(
   });
 }
 
-export function bareConsumer(endpoints: string, topic: string): SimpleConsumer {
+export function bareConsumer(endpoints: string, topic: string, consumerGroup = 'g'): SimpleConsumer {
   return new SimpleConsumer({
     endpoints,
     namespace: '',
-    consumerGroup: 'g',
+    consumerGroup,
     subscriptions: new Map([[topic, '*']]),
     awaitDuration: 1_000,
     requestTimeout: 1_000,

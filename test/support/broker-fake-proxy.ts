@@ -29,6 +29,10 @@ export interface ProxyScript {
   answer(method: string): definition.Code | 'hang';
   /** Awaited before a send is confirmed. */
   receipt(): Promise<void> | void;
+  /** Awaited before an acknowledgement is answered. */
+  acknowledged(): Promise<void> | void;
+  /** Status of one entry of an acknowledgement; `undefined` leaves it to `answer`. */
+  entry(receiptHandle: string): definition.Code | undefined;
   /** Default: an empty long poll that stays open until it is cancelled. */
   receive(poll: Poll): void;
 }
@@ -62,6 +66,8 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
     },
     answer: () => Code.OK,
     receipt: () => {},
+    acknowledged: () => {},
+    entry: () => undefined,
     receive: () => {},
     ...options.script,
   };
@@ -94,9 +100,18 @@ export async function startFakeProxy(options: { script?: Partial<ProxyScript>; c
     changeInvisibleDuration: unary('changeInvisibleDuration', (_, status) =>
       new serviceMessages.ChangeInvisibleDurationResponse().setStatus(status).setReceiptHandle('renewed'),
     ),
-    ackMessage: unary('ackMessage', (_, status) => {
+    ackMessage: unary('ackMessage', async (request: service.AckMessageRequest, status) => {
+      await script.acknowledged();
       const response = new serviceMessages.AckMessageResponse().setStatus(new Status().setCode(Code.OK));
-      response.addEntries().setStatus(status);
+      for (const entry of request.getEntriesList()) {
+        const receipt = entry.getReceiptHandle();
+        const own = script.entry(receipt);
+        response
+          .addEntries()
+          .setMessageId(entry.getMessageId())
+          .setReceiptHandle(receipt)
+          .setStatus(own === undefined ? status : new Status().setCode(own).setMessage(`scripted ${own}`));
+      }
       return response;
     }),
     receiveMessage: (poll: Poll) => {

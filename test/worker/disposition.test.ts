@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   AuditUnavailableError,
+  CallInFlightError,
   CallRejectedError,
+  CallThrottledError,
   CallUnavailableError,
+  CircuitOpenError,
   ConnectError,
   InvalidMessageError,
   ReadTimeoutError,
@@ -11,7 +14,7 @@ import {
 import type { CheckbackError } from '../../src/errors.ts';
 import type { CallOutcome } from '../../src/gateway/gateway.ts';
 import { dispositionOfError, dispositionOfOutcome } from '../../src/worker/disposition.ts';
-import { DEFAULT_RETRY_OPTIONS, fullJitter, MAX_INVISIBLE_MS } from '../../src/worker/retry-options.ts';
+import { DEFAULT_RETRY_OPTIONS, fullJitter, MAX_INVISIBLE_MS, resolveRetryOptions } from '../../src/worker/retry-options.ts';
 
 const retry = DEFAULT_RETRY_OPTIONS;
 const context = (deliveryAttempt: number, random = () => 0.5) => ({ deliveryAttempt, retry, random });
@@ -65,6 +68,29 @@ describe('Disposition', () => {
       kind: 'deadLetter',
       reason: 'given up after 16 deliveries: CallUnavailableError: 429',
     });
+  });
+
+  it('counts a delivery that came to no attempt at nothing, and never gives up for want of a try', () => {
+    // The broker has counted 40 deliveries, the call's row three attempts.
+    expect(dispositionOfOutcome(pending(unavailable, 3), context(40)).kind).toBe('retry');
+    expect(dispositionOfOutcome(pending(unavailable, 16), context(40)).kind).toBe('deadLetter');
+    for (const error of [
+      new CircuitOpenError('open', { retryAfterMs: 5_000 }),
+      new CallThrottledError('full', { retryAfterMs: 100, limit: 'concurrency' }),
+      new CallInFlightError('elsewhere'),
+    ]) {
+      expect(dispositionOfOutcome(pending(error, 99), context(99)).kind).toBe('retry');
+    }
+  });
+
+  it('takes the backoff of the class of failure before the listener’s own', () => {
+    const byClass = { connect: { maxDeliveries: 3, baseMs: 10_000, maxMs: 20_000 }, audit: { baseMs: 100 } };
+    const own = (deliveryAttempt: number) => ({ ...context(deliveryAttempt), retry: resolveRetryOptions({ byClass }) });
+    const refused = new ConnectError('refused');
+    expect(dispositionOfOutcome(pending(refused, 1), own(1))).toMatchObject({ kind: 'retry', afterMs: 5_000 });
+    expect(dispositionOfOutcome(pending(refused, 3), own(3)).kind).toBe('deadLetter');
+    expect(dispositionOfError(new AuditUnavailableError('down'), own(2))).toMatchObject({ kind: 'retry', afterMs: 100 });
+    expect(dispositionOfError(new Error('bug'), own(2))).toMatchObject({ kind: 'retry', afterMs: 1_000 });
   });
 
   it('dead-letters poison at the first delivery', () => {

@@ -204,6 +204,7 @@ describe('Poison', () => {
       expect.objectContaining({ messageId: poison, deliveryAttempt: 1 }),
       expect.stringMatching(/^InvalidMessageError: /),
       expect.any(InvalidMessageError),
+      expect.objectContaining({ name: expect.any(String) as string }),
     );
     expect([...consumer.acked].sort()).toEqual(['m1', 'm2', 'm3']);
     expect(worker.stats()).toMatchObject({ acked: 2, deadLettered: 1, retried: 0 });

@@ -44,7 +44,7 @@ describe('Message listener', () => {
     ['tag', '*'],
     ['group', 'x'.repeat(256)],
     ['payload', {}],
-    ['call', undefined],
+    ['call', 'charge'],
     ['input', 'payload'],
     ['idempotencyKey', undefined],
     ['onSuccess', 1],
@@ -63,6 +63,13 @@ describe('Message listener', () => {
     [{ maxDeliveries: 0 }, 'retry.maxDeliveries must be a whole number of at least 1, it is 0'],
     [{ maxMs: 10 }, 'retry.maxMs must lie between retry.baseMs (1000) and 12 h, it is 10'],
     [{ maxAttempt: 3 }, 'retry.maxAttempt is not an option (it is 3)'],
+    [
+      { byClass: { poison: {} } },
+      'retry.byClass.poison is not a class of failure; they are connect, unavailable, throttled, audit, listener',
+    ],
+    [{ byClass: { audit: { baseMs: 0 } } }, 'retry.byClass.audit.baseMs must be a whole number of at least 1, it is 0'],
+    [{ byClass: { audit: { budgetPercent: 5 } } }, 'retry.byClass.audit.budgetPercent is not an option (it is 5)'],
+    [{ budgetPerMinute: 1.5 }, 'retry.budgetPerMinute must be a whole number of at least 1, it is 1.5'],
   ])('refuses wrong retry options: %j', (retry, fault) => {
     expect(() => orderListener({ retry } as object)).toThrow(new ConfigurationError(`message listener "charge-payment": ${fault}`));
   });

@@ -30,10 +30,28 @@ describe('Back pressure', () => {
     const worker = start({ concurrency: 50 });
     await settled();
     expect(consumer.receives.map(({ max }) => max)).toEqual([32, 18]);
-    gateway.letGo(5);
-    await settled();
-    expect(consumer.receives.slice(2).reduce((sum, { max }) => sum + max, 0)).toBe(5);
     await worker.close(0);
+  });
+
+  it('asks again at once when a quarter of the places is free, and for fewer of them after 20 ms', async () => {
+    const { clock, consumer, gateway, start } = harness();
+    gateway.hold();
+    for (let n = 0; n < 100; n += 1) consumer.send(order(n));
+    const worker = start({ concurrency: 16 });
+    await settled();
+    gateway.letGo(3);
+    await settled();
+    expect(consumer.receives.map(({ max }) => max)).toEqual([16]);
+    gateway.letGo(1);
+    await settled();
+    expect(consumer.receives.map(({ max }) => max)).toEqual([16, 4]);
+    gateway.letGo(1);
+    await clock.advance(19);
+    expect(consumer.receives).toHaveLength(2);
+    await clock.advance(1);
+    expect(consumer.receives.map(({ max }) => max)).toEqual([16, 4, 1]);
+    await worker.close(0);
+    expect(clock.timers).toBe(0);
   });
 
   it('receives nothing while every place is taken, however long that lasts', async () => {

@@ -2,11 +2,9 @@ import type {
   Endpoints,
   FilterExpression,
   MessageQueue,
-  MessageView,
   Producer,
   SimpleConsumer,
   TopicRouteData,
-  definition,
   service,
 } from './client-package.ts';
 
@@ -34,7 +32,6 @@ interface ConsumerInternals extends ClientInternals {
     invisibleMs: number,
     awaitMs: number,
   ): service.ReceiveMessageRequest;
-  ackMessage(view: MessageView): Promise<{ status?: definition.Status.AsObject | undefined }[]>;
 }
 
 export function internals(client: SimpleConsumer): ConsumerInternals;

@@ -28,4 +28,5 @@ export type { MessagingServiceClient as MessagingServiceClientType } from 'rocke
 
 export const { MessagingServiceClient } = serviceStubs;
 export const { Code, MessageType, Permission, Resource, TransactionResolution, TransactionSource } = definitions;
-export const { ForwardMessageToDeadLetterQueueRequest, QueryRouteRequest, ReceiveMessageResponse, SendMessageRequest } = serviceMessages;
+export const { AckMessageRequest, ForwardMessageToDeadLetterQueueRequest, QueryRouteRequest, ReceiveMessageResponse, SendMessageRequest } =
+  serviceMessages;

@@ -1,11 +1,20 @@
 import { BrokerError, ClosedError } from '../../errors.ts';
 import type { Consumer, Delivery } from '../consumer.ts';
+import { AckBatches } from './ack-batches.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
 import { internals } from './client-internals.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
 import { clientOptions } from './client-options.ts';
-import { FilterExpression, type MessageView, SimpleConsumer, StatusChecker } from './client-package.ts';
-import { forwardToDeadLetterQueue } from './dead-letter.ts';
+import {
+  AckMessageRequest,
+  type Endpoints,
+  FilterExpression,
+  type MessageView,
+  Resource,
+  SimpleConsumer,
+  type service,
+} from './client-package.ts';
+import { forwardToDeadLetterQueue, undecodedView } from './dead-letter.ts';
 import { decodeEachOnItsOwn } from './decode-batch.ts';
 import { InFlight } from './in-flight.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
@@ -21,6 +30,11 @@ export interface RocketmqConsumerOptions {
   readonly tag?: string | undefined;
   /** How long a receive waits for a first message. The proxy allows 5,000 to 20,000 ms. Default 15,000. */
   readonly longPollMs?: number | undefined;
+  /**
+   * Hands out what cannot be decoded as the bytes that came, instead of moving it to the group's dead-letter queue: for a
+   * reader of such a queue. Default false.
+   */
+  readonly keepUndecodable?: boolean | undefined;
 }
 
 /** A SimpleConsumer of one topic: with several it polls them in turn and long-polls the empty one. */
@@ -54,7 +68,9 @@ class RocketmqConsumer implements Consumer {
   readonly #options: ResolvedRocketmqOptions;
   readonly #filter: FilterExpression;
   readonly #longPollMs: number;
+  readonly #keepUndecodable: boolean;
   readonly #queues = new QueueRotation();
+  readonly #acks = new AckBatches((endpoints, views) => this.#sendAcks(endpoints, views));
   readonly #inFlight = new InFlight();
   readonly #stop = new AbortController();
   #closing: Promise<void> | undefined;
@@ -63,7 +79,7 @@ class RocketmqConsumer implements Consumer {
     client: SimpleConsumer,
     channels: RpcChannels,
     options: ResolvedRocketmqOptions,
-    { topic, group }: RocketmqConsumerOptions,
+    { topic, group, keepUndecodable = false }: RocketmqConsumerOptions,
     filter: FilterExpression,
     longPollMs: number,
   ) {
@@ -74,6 +90,7 @@ class RocketmqConsumer implements Consumer {
     this.#options = options;
     this.#filter = filter;
     this.#longPollMs = longPollMs;
+    this.#keepUndecodable = keepUndecodable;
   }
 
   async receive(max: number, invisibleMs: number, signal?: AbortSignal): Promise<Delivery[]> {
@@ -104,6 +121,7 @@ class RocketmqConsumer implements Consumer {
     const { endpoints } = queue.broker;
     const responses = await this.#channels.receiveMessage(endpoints, request, this.#options.requestTimeoutMs + this.#longPollMs, stop);
     const { views, undecodable } = decodeEachOnItsOwn(responses, queue);
+    if (this.#keepUndecodable) return [...views, ...undecodable.map(({ message }) => undecodedView(message, queue))];
     const { topic, group } = this;
     const { logger, requestTimeoutMs } = this.#options;
     for (const { message, reason } of undecodable) {
@@ -118,14 +136,16 @@ class RocketmqConsumer implements Consumer {
       this.#inFlight.track(work.catch((error: unknown) => Promise.reject(this.#failure(what, error))));
     return {
       message: receivedMessage(view),
-      ack: () => tracked('acknowledge a message of', this.#ack(view)),
+      ack: () => tracked('acknowledge a message of', this.#acks.ack(view)),
       changeInvisibleDuration: (ms) => tracked('postpone a message of', this.#client.changeInvisibleDuration(view, ms)),
     };
   }
 
-  /** The client looks at the status of the request and not at that of its entry. */
-  async #ack(view: MessageView): Promise<void> {
-    for (const { status } of await internals(this.#client).ackMessage(view)) StatusChecker.check(status);
+  /** Not by the client's `ack()`: one message a request, and it looks at the status of the request and not at that of its entry. */
+  #sendAcks(endpoints: Endpoints, views: readonly MessageView[]): Promise<service.AckMessageResponse> {
+    const request = new AckMessageRequest().setGroup(new Resource().setName(this.group)).setTopic(new Resource().setName(this.topic));
+    for (const { messageId, receiptHandle } of views) request.addEntries().setMessageId(messageId).setReceiptHandle(receiptHandle);
+    return this.#channels.asClientManager().ackMessage(endpoints, request, this.#options.requestTimeoutMs);
   }
 
   #failure(what: string, error: unknown): BrokerError {

@@ -1,5 +1,14 @@
+import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import type { Logger } from '../../shared/logger.ts';
-import { type Endpoints, ForwardMessageToDeadLetterQueueRequest, Resource, StatusChecker, type definition } from './client-package.ts';
+import {
+  type Endpoints,
+  ForwardMessageToDeadLetterQueueRequest,
+  type MessageQueue,
+  MessageView,
+  Resource,
+  StatusChecker,
+  type definition,
+} from './client-package.ts';
 import type { RpcChannels } from './rpc-channels.ts';
 
 export interface UndecodableMessage {
@@ -33,4 +42,16 @@ export async function forwardToDeadLetterQueue(channels: RpcChannels, bad: Undec
       'message cannot be decoded and was not moved; it will be delivered again',
     );
   }
+}
+
+/**
+ * A message that cannot be decoded, with its body as the bytes that came: for a reader of dead letters, which keeps what
+ * nobody can read. Acknowledged and postponed like any other.
+ */
+export function undecodedView(message: definition.Message, queue: MessageQueue): MessageView {
+  const raw = definitions.Message.deserializeBinary(message.serializeBinary());
+  const system = raw.getSystemProperties() ?? new definitions.SystemProperties();
+  // No encoding to undo, no digest to compare.
+  system.setBodyEncoding(definitions.Encoding.IDENTITY).setBodyDigest(new definitions.Digest());
+  return new MessageView(raw.setSystemProperties(system), queue);
 }

@@ -10,7 +10,7 @@ export const success = (response: unknown = {}): Extract<CallOutcome<unknown>, {
 });
 
 /** A gateway that answers as a test tells it. */
-export class ScriptedGateway implements Gateway {
+export class ScriptedGateway implements Pick<Gateway, 'call'> {
   readonly calls: { input: unknown; options: CallOptions<unknown> }[] = [];
   running = 0;
   mostRunning = 0;
@@ -45,6 +45,4 @@ export class ScriptedGateway implements Gateway {
       this.running -= 1;
     }
   }
-
-  async close(): Promise<void> {}
 }

@@ -15,7 +15,7 @@ export interface Order {
 }
 
 /** The worker never looks into a call's definition; the gateway does. */
-export const chargeCall = { name: 'charge' } as unknown as ExternalCall<Order, unknown>;
+export const chargeCall = { name: 'charge', origin: 'bank' } as unknown as ExternalCall<Order, unknown>;
 
 export const orderListener = (
   changes: Partial<MessageListenerDefinition<Order, Order, unknown>> = {},

@@ -1,0 +1,70 @@
+import { channel } from 'node:diagnostics_channel';
+
+/** Which listener of which worker speaks. */
+interface ListenerEvent {
+  readonly listener: string;
+  readonly topic: string;
+  readonly group: string;
+}
+
+/** One delivery of a message. */
+export interface DeliveryEvent extends ListenerEvent {
+  readonly messageId: string;
+  readonly correlationId: string;
+  readonly deliveryAttempt: number;
+}
+
+/**
+ * What a worker tells, on `node:diagnostics_channel`, under `checkback:worker:<name>`. Subscribers run synchronously at
+ * the moment it happens and must not throw; nothing is computed when nobody listens.
+ */
+export interface WorkerDiagnostics {
+  /** A delivery was taken from the broker. */
+  received: DeliveryEvent;
+  /**
+   * The broker knows what became of a delivery: acknowledged; coming again (`retry`); kept by the dead-letter sink
+   * (`buried`); dead without a sink and postponed (`deadLetter`); given back by a closing worker (`handBack`).
+   * `unsettled`: it did not confirm, and the message comes again when its lease ends.
+   */
+  settled: DeliveryEvent & {
+    readonly disposition: 'ack' | 'retry' | 'buried' | 'deadLetter' | 'handBack' | 'unsettled';
+    readonly reason: string | undefined;
+    /** From receiving to settling. */
+    readonly tookMs: number;
+  };
+  /** A message counts as dead, with or without a sink to keep it. */
+  'dead-lettered': DeliveryEvent & { readonly reason: string; readonly error: unknown };
+  /** A listener receives nothing any more because its institution is not to be called; what it holds waits. */
+  paused: ListenerEvent & { readonly origin: string };
+  resumed: ListenerEvent & { readonly origin: string };
+  /** A message may come to another worker while it is still being worked here. */
+  'lease-lost': DeliveryEvent & { readonly error: unknown };
+  /** A worker has closed. */
+  drained: { readonly finished: number; readonly handedBack: number; readonly unsettled: number };
+}
+
+const channels = {
+  received: channel('checkback:worker:received'),
+  settled: channel('checkback:worker:settled'),
+  'dead-lettered': channel('checkback:worker:dead-lettered'),
+  paused: channel('checkback:worker:paused'),
+  resumed: channel('checkback:worker:resumed'),
+  'lease-lost': channel('checkback:worker:lease-lost'),
+  drained: channel('checkback:worker:drained'),
+} satisfies Record<keyof WorkerDiagnostics, unknown>;
+
+export function emitWorkerEvent<Name extends keyof WorkerDiagnostics>(name: Name, event: () => WorkerDiagnostics[Name]): void {
+  if (channels[name].hasSubscribers) channels[name].publish(event());
+}
+
+/** Listens to one kind of event; returns how to stop. */
+export function onWorkerEvent<Name extends keyof WorkerDiagnostics>(
+  name: Name,
+  listener: (event: WorkerDiagnostics[Name]) => void,
+): () => void {
+  const onMessage = (message: unknown): void => listener(message as WorkerDiagnostics[Name]);
+  channels[name].subscribe(onMessage);
+  return () => {
+    channels[name].unsubscribe(onMessage);
+  };
+}
