@@ -16,6 +16,17 @@ export const chargeAtBank = defineExternalCall<Charge>({
   path: '/payments',
   body: (charge) => charge,
   timeouts: { connectMs: 1_000, readMs: 3_000, totalMs: 8_000 },
+  // When nobody knows whether the money moved, the bank does. Asked after five minutes, then ever less often, for a day.
+  statusCheck: {
+    path: (_charge, idempotencyKey) => `/payments/${encodeURIComponent(idempotencyKey)}`,
+    interpret: ({ httpStatus, response }) => {
+      const said = (response as { readonly status?: unknown } | undefined)?.status;
+      if (httpStatus === 200 && said === 'ACCEPTED') return { status: 'SUCCESS', response };
+      if (httpStatus === 200 && said === 'REJECTED') return { status: 'FAIL', response };
+      // The bank's own word for it: a bare 404 may come from a wrong path or a proxy.
+      return httpStatus === 404 && said === 'ABSENT' ? { status: 'ABSENT' } : undefined;
+    },
+  },
 });
 
 /** A placed order is charged once, whatever is delivered how often; the bank's answer and the order's status are one transaction. */

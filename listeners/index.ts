@@ -1,3 +1,5 @@
 /** The registry: what this service decides, and what its workers listen to. */
 export { chargeAtBank, chargePayment } from './charge-payment.listener.ts';
 export { type PlaceOrder, placeOrder } from './place-order.transaction.ts';
+export { fulfilOrder } from './sagas/fulfil-order.saga.ts';
+export { fulfilPlacedOrder } from './sagas/fulfil-placed-order.listener.ts';
