@@ -9,4 +9,5 @@ export default defineConfig({
   migrations: [Migration20260101000000Orders],
   transactionListeners: [placeOrder],
   messageListeners: [chargePayment],
+  statusChecks: { timerTopic: 'status-checks' },
 });

@@ -7,4 +7,12 @@ export { type ExternalCallRow, ExternalCallEntity } from './external-call.entity
 export { type ExternalCallAttemptRow, ExternalCallAttemptEntity } from './external-call-attempt.entity.ts';
 export { type ExternalCallResponseRow, ExternalCallResponseEntity } from './external-call-response.entity.ts';
 export { TransactionMarkerEntity } from './transaction-marker.entity.ts';
+export { type StatusCheckRow, StatusCheckEntity } from './status-check.entity.ts';
+export { type DeadLetterRow, DeadLetterEntity } from './dead-letter.entity.ts';
+export { type DeadLetterActionRow, DeadLetterActionEntity } from './dead-letter-action.entity.ts';
+export { type ProcessedMessageRow, ProcessedMessageEntity } from './processed-message.entity.ts';
+export { type SagaInstanceRow, SagaInstanceEntity } from './saga-instance.entity.ts';
+export { type SagaStepRow, SagaStepEntity } from './saga-step.entity.ts';
+export { type SagaDecisionRow, SagaDecisionEntity } from './saga-decision.entity.ts';
+export { type WorkerHeartbeatRow, WorkerHeartbeatEntity } from './worker-heartbeat.entity.ts';
 export { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from './engine.ts';

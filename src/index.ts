@@ -20,23 +20,111 @@ export type { Fence, FencedSession, TransactionDatabase } from './transaction/tr
 export { onTransactionEvent } from './transaction/diagnostics.ts';
 export type { TransactionDiagnostics } from './transaction/diagnostics.ts';
 
-// Consuming: external calls and the worker that makes them.
+// Consuming: external calls.
 export { defineExternalCall } from './gateway/external-call.ts';
-export type { ExternalCall } from './gateway/external-call.ts';
+export type { CallAnswer, CallMethod, CallRetry, CallTimeouts, ExternalCall, ExternalCallDefinition } from './gateway/external-call.ts';
+export type { CallStatus } from './gateway/call-status.ts';
 export { createGateway } from './gateway/gateway.ts';
 export type { CallOptions, CallOutcome, Gateway } from './gateway/gateway.ts';
 export type { FinalOutcome } from './gateway/call-outcome.ts';
 export type { GatewayLimits, GatewayOptions } from './gateway/gateway-options.ts';
 export type { OriginOptions } from './gateway/origin.ts';
-export type { ExternalCallStore } from './gateway/external-call-store.ts';
+export type { CallLimits, OriginLimits } from './gateway/origin-limits.ts';
+export type { CircuitOptions } from './gateway/circuit-options.ts';
+export type { CircuitSnapshot } from './gateway/circuit-breaker.ts';
+export type { RateOptions } from './gateway/rate-limit.ts';
+export type { RetryBudgetOptions } from './gateway/retry-budget.ts';
+export type { ExternalCallStore, InTransaction } from './gateway/external-call-store.ts';
+export { onGatewayEvent } from './gateway/gateway-events.ts';
+export type { GatewayEvents } from './gateway/gateway-events.ts';
+
+// The worker that makes them.
 export { defineMessageListener } from './worker/message-listener.ts';
-export type { AnyMessageListener, ListenerMessage, MessageListener } from './worker/message-listener.ts';
+export type {
+  AnyListener,
+  AnyMessageListener,
+  HandlingListener,
+  HandlingListenerDefinition,
+  ListenerMessage,
+  MessageListener,
+  MessageListenerDefinition,
+  PayloadSchema,
+  ProcessingListener,
+  ProcessingListenerDefinition,
+} from './worker/message-listener.ts';
 export { startWorker } from './worker/worker.ts';
 export type { DrainResult, Worker } from './worker/worker.ts';
-export type { ConsumedListener, WorkerLimits, WorkerOptions } from './worker/worker-options.ts';
+export type { CallingGateway, ConsumedListener, WorkerLimits, WorkerOptions } from './worker/worker-options.ts';
 export type { ListenerStats, WorkerStats } from './worker/worker-stats.ts';
-export type { RetryOptions } from './worker/retry-options.ts';
+export type { Backoff, RetryOptions, RetryPolicy } from './worker/retry-options.ts';
+export type { FailureClass } from './worker/failure-class.ts';
 export type { DeadLetterSink } from './worker/dead-letter-sink.ts';
+export type { UnknownOutcomeSink } from './worker/unknown-outcome-sink.ts';
+export type { EndTransactions } from './worker/work-call.ts';
+export type { ProcessedMessageStore } from './worker/processed-message-store.ts';
+export { onWorkerEvent } from './worker/diagnostics.ts';
+export type { DeliveryEvent, WorkerDiagnostics } from './worker/diagnostics.ts';
+
+// Unknown outcomes: asked after until they are known.
+export { statusCheckCall, statusQuestionKey } from './gateway/status-check-call.ts';
+export type { StatusQuestion } from './gateway/status-check-call.ts';
+export type { StatusAnswer, StatusCheck, StatusCheckTimes } from './gateway/status-check.ts';
+export { keepUnknownOutcomes } from './status-check/keep-unknown-outcome.ts';
+export { startStatusChecker } from './status-check/status-checker.ts';
+export type { StatusChecker } from './status-check/status-checker.ts';
+export type { StatusCheckerLimits, StatusCheckerOptions } from './status-check/status-checker-options.ts';
+export type { StatusCheckStore } from './status-check/status-check-store.ts';
+export { decideByHand } from './status-check/decide-by-hand.ts';
+export type { HandDecision, HandResult } from './status-check/decide-by-hand.ts';
+export type { WorkerParts } from './status-check/check-context.ts';
+export type { CallInReview, StatusCheckSummary, StatusReport } from './status-check/status-report.ts';
+export { onStatusCheckEvent } from './status-check/diagnostics.ts';
+export type { StatusCheckDiagnostics } from './status-check/diagnostics.ts';
+
+// Dead letters.
+export { deadLetterSink } from './dead-letter/dead-letter-sink.ts';
+export { drainBrokerDeadLetters } from './dead-letter/drain-broker-dead-letters.ts';
+export { replayDeadLetter } from './dead-letter/replay.ts';
+export type { ReplayOptions, ReplayResult } from './dead-letter/replay.ts';
+export { openReplaySender } from './dead-letter/replay-sender.ts';
+export type { ReplaySender } from './dead-letter/replay-sender.ts';
+export { callOf } from './dead-letter/call-of-message.ts';
+export { inquireCall } from './dead-letter/call-inquiry.ts';
+export type { AskInstitution } from './dead-letter/call-inquiry.ts';
+export { discardDeadLetter, resolveDeadLetter } from './dead-letter/decide.ts';
+export type { DeadLetter } from './dead-letter/dead-letter.ts';
+export type { DeadLetterFilter, DeadLetterStore } from './dead-letter/dead-letter-store.ts';
+export { onDeadLetterEvent } from './dead-letter/diagnostics.ts';
+export type { DeadLetterDiagnostics } from './dead-letter/diagnostics.ts';
+
+// Sagas.
+export { defineSaga } from './saga/define-saga.ts';
+export type { AnySaga, CallStep, LocalStep, Saga, SagaState } from './saga/define-saga.ts';
+export { startSagaRunner } from './saga/saga-runner.ts';
+export type { SagaRunner } from './saga/saga-runner.ts';
+export type { SagaRunnerLimits, SagaRunnerOptions } from './saga/saga-runner-options.ts';
+export { sagaDecisions } from './saga/saga-decisions.ts';
+export type { Decider, FoundOutcome, SagaDecisions } from './saga/saga-decisions.ts';
+export type { SagaDecision, SagaStore, SagaSummary } from './saga/saga-store.ts';
+export type { SagaInstance } from './saga/saga-instance.ts';
+export type { StepRetry } from './saga/step-retry.ts';
+export { startSaga, startingSaga } from './store/start-saga.ts';
+export type { SagaStart } from './store/start-saga.ts';
+export { compensateByPublishing, compensationListener } from './saga/compensate-by-publishing.ts';
+export type { Compensation, CompensationDefinition } from './saga/compensate-by-publishing.ts';
+export { compensateFailures, compensatingTransactions } from './saga/compensate-failures.ts';
+export type { Failure, FailureCompensation } from './saga/compensate-failures.ts';
+export { onSagaEvent } from './saga/saga-diagnostics.ts';
+export type { SagaDiagnostics } from './saga/saga-diagnostics.ts';
+
+// Alerts.
+export { startAlerts } from './alerts/start-alerts.ts';
+export type { Alerts } from './alerts/start-alerts.ts';
+export type { AlertOptions } from './alerts/alert-options.ts';
+export type { Alert, AlertKind, AlertSink } from './alerts/alert.ts';
+export { logAlertSink } from './alerts/log-alert-sink.ts';
+export { webhookAlertSink } from './alerts/webhook-alert-sink.ts';
+export type { WebhookOptions } from './alerts/webhook-alert-sink.ts';
 
 // The broker and the database behind them.
 export { rocketmq } from './broker/rocketmq/rocketmq.ts';
@@ -44,6 +132,8 @@ export type { RocketmqBroker } from './broker/rocketmq/rocketmq.ts';
 export type { RocketmqOptions } from './broker/rocketmq/options.ts';
 export type { OutgoingMessage, ReceivedMessage } from './broker/message.ts';
 export type { Consumer, Delivery } from './broker/consumer.ts';
+export type { Producer, ProducerTopicType } from './broker/producer.ts';
+export type { RocketmqProducerOptions } from './broker/rocketmq/producer.ts';
 export type {
   CheckBack,
   CheckedHalfMessage,
@@ -55,6 +145,11 @@ export type {
 export { mysqlTransactionDatabase } from './store/mysql-transaction-database.ts';
 export { purgeTransactionMarkers } from './store/purge-transaction-markers.ts';
 export { mysqlExternalCallStore } from './store/mysql-external-call-store.ts';
+export { mysqlStatusCheckStore } from './store/mysql-status-check-store.ts';
+export { mysqlStatusReport } from './store/mysql-status-report.ts';
+export { mysqlDeadLetterStore } from './store/mysql-dead-letter-store.ts';
+export { mysqlProcessedMessageStore, purgeProcessedMessages } from './store/mysql-processed-message-store.ts';
+export { mysqlSagaStore } from './store/mysql-saga-store.ts';
 
 // Configuration of the `checkback` command.
 export { defineConfig } from './cli/define-config.ts';

@@ -1,17 +1,15 @@
 import { rocketmq } from '../broker/rocketmq/rocketmq.ts';
-import { ConfigurationError } from '../errors.ts';
-import { createGateway } from '../gateway/gateway.ts';
+import { compensatingTransactions } from '../saga/compensate-failures.ts';
 import type { Logger } from '../shared/logger.ts';
-import { mysqlExternalCallStore } from '../store/mysql-external-call-store.ts';
 import { mysqlTransactionDatabase } from '../store/mysql-transaction-database.ts';
 import { openOrm } from '../store/open-orm.ts';
 import { TransactionalPublisher } from '../transaction/transactional-publisher.ts';
-import { startWorker } from '../worker/worker.ts';
-import type { WorkerLimits } from '../worker/worker-options.ts';
-import type { LoadedConfig } from './config.ts';
+import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
+import type { EndTransactions } from '../worker/work-call.ts';
+import { type LoadedConfig, loadConfig } from './config.ts';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from '../../schema/engine.ts';
 
-type Orm = Awaited<ReturnType<typeof openOrm>>;
+export type Orm = Awaited<ReturnType<typeof openOrm>>;
 
 /** The database of a configuration: the business's tables and the engine's in one. */
 export function openDatabase(config: LoadedConfig): Promise<Orm> {
@@ -20,6 +18,20 @@ export function openDatabase(config: LoadedConfig): Promise<Orm> {
     entities: [...ENGINE_ENTITIES, ...(config.entities ?? [])],
     migrations: [...ENGINE_MIGRATIONS, ...((config.migrations ?? []) as never[])],
   });
+}
+
+/** Opens the database of a configuration file for as long as `work` runs. */
+export async function withDatabase<T>(
+  configFile: string | undefined,
+  work: (opened: { config: LoadedConfig; orm: Orm }) => Promise<T>,
+): Promise<T> {
+  const config = await loadConfig(configFile);
+  const orm = await openDatabase(config);
+  try {
+    return await work({ config, orm });
+  } finally {
+    await orm.close(true);
+  }
 }
 
 /** A running piece of the graph and how to end it, in the order that loses nothing. */
@@ -32,13 +44,7 @@ export interface Composed<Part> {
 export async function composePublisher(config: LoadedConfig, logger: Logger): Promise<Composed<TransactionalPublisher>> {
   const orm = await openDatabase(config);
   try {
-    const publisher = await TransactionalPublisher.start({
-      owner: config.owner,
-      broker: rocketmq({ endpoints: config.endpoints, logger }),
-      database: mysqlTransactionDatabase(orm),
-      listeners: config.transactionListeners ?? [],
-      logger,
-    });
+    const publisher = await startPublisher(config, orm, config.transactionListeners ?? [], logger);
     return {
       part: publisher,
       close: async (deadlineMs) => {
@@ -52,47 +58,29 @@ export async function composePublisher(config: LoadedConfig, logger: Logger): Pr
   }
 }
 
-/** The consuming half: database, gateway, one consumer a listener, worker. */
-export async function composeWorker(
-  config: LoadedConfig,
-  logger: Logger,
-  limits: Partial<WorkerLimits> = {},
-): Promise<Composed<ReturnType<typeof startWorker>>> {
-  const listeners = config.messageListeners ?? [];
-  if (listeners.length === 0) throw new ConfigurationError('the configuration has no messageListeners for a worker to run');
-  for (const { name, call } of listeners) {
-    if (config.origins[call.origin] === undefined) {
-      throw new ConfigurationError(
-        `message listener "${name}" calls origin "${call.origin}": set it in "origins" of the configuration or CHECKBACK_ORIGINS=${call.origin}=https://…`,
-      );
-    }
-  }
-  const orm = await openDatabase(config);
-  const broker = rocketmq({ endpoints: config.endpoints, logger });
-  const gateway = createGateway({ origins: config.origins, store: mysqlExternalCallStore(orm), logger });
-  const consumers = await Promise.allSettled(listeners.map(({ topic, group, tag }) => broker.startConsumer({ topic, group, tag })));
-  const started = consumers.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const release = async (): Promise<void> => {
-    await Promise.all(started.map((consumer) => consumer.close()));
-    await gateway.close();
-    await orm.close(true);
-  };
-  const failed = consumers.find((result) => result.status === 'rejected');
-  if (failed !== undefined) {
-    await release();
-    throw failed.reason;
-  }
-  const worker = startWorker({
-    consumers: listeners.map((listener, index) => ({ listener, consumer: started[index]! })),
-    gateway,
-    logger,
-    ...limits,
-  });
-  return {
-    part: worker,
-    close: async (deadlineMs) => {
-      await worker.close(deadlineMs);
-      await release();
-    },
-  };
+/**
+ * The transactions that FAILs with a compensating event are recorded in, and the publisher behind them; `undefined` when
+ * the configuration has no such event. Close it after everything that records ends.
+ */
+export async function composeCompensations(config: LoadedConfig, orm: Orm, logger: Logger): Promise<Composed<EndTransactions> | undefined> {
+  const { compensations = [], transactionListeners = [] } = config;
+  if (compensations.length === 0) return undefined;
+  // All of the service's listeners, so that it can answer whatever the broker asks about their topics.
+  const listeners = new Set([...transactionListeners, ...compensations.map(({ publish }) => publish as AnyTransactionListener)]);
+  const publisher = await startPublisher(config, orm, [...listeners], logger);
+  return { part: compensatingTransactions(publisher, compensations), close: (deadlineMs) => publisher.close(deadlineMs) };
 }
+
+const startPublisher = (
+  { owner, endpoints }: LoadedConfig,
+  orm: Orm,
+  listeners: readonly AnyTransactionListener[],
+  logger: Logger,
+): Promise<TransactionalPublisher> =>
+  TransactionalPublisher.start({
+    owner,
+    broker: rocketmq({ endpoints, logger }),
+    database: mysqlTransactionDatabase(orm),
+    listeners,
+    logger,
+  });

@@ -11,7 +11,9 @@ export const environment: Readonly<Record<string, string | undefined>> = process
 export interface LoadedConfig extends CheckbackConfig {
   readonly endpoints: string;
   readonly databaseUrl: string;
-  readonly origins: Readonly<Record<string, string>>;
+  readonly origins: NonNullable<CheckbackConfig['origins']>;
+  /** `CHECKBACK_ALERT_WEBHOOK`. */
+  readonly alertWebhook: string | undefined;
 }
 
 const FIELDS = new Set<string>([
@@ -22,7 +24,15 @@ const FIELDS = new Set<string>([
   'migrations',
   'transactionListeners',
   'messageListeners',
+  'sagas',
   'origins',
+  'gateway',
+  'worker',
+  'statusChecks',
+  'deadLetters',
+  'compensations',
+  'sagaRunner',
+  'alerts',
 ] satisfies (keyof CheckbackConfig)[]);
 const FILE_NAMES = ['checkback.config.ts', 'checkback.config.js', 'checkback.config.mjs'];
 
@@ -53,7 +63,17 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
     );
   if (!databaseUrl)
     throw new ConfigurationError(`no database: set CHECKBACK_MYSQL_URL=mysql://user:password@host:3306/name or "databaseUrl" in ${path}`);
-  return { ...config, owner, endpoints, databaseUrl, origins: { ...config.origins, ...parseOrigins(env['CHECKBACK_ORIGINS']) } };
+  const origins = withAddresses(config.origins ?? {}, parseOrigins(env['CHECKBACK_ORIGINS']));
+  return { ...config, owner, endpoints, databaseUrl, origins, alertWebhook: env['CHECKBACK_ALERT_WEBHOOK'] || undefined };
+}
+
+/** The environment says where an institution is; what else is known of it stays. */
+function withAddresses(origins: LoadedConfig['origins'], addresses: Readonly<Record<string, string>>): LoadedConfig['origins'] {
+  const replaced = Object.entries(addresses).map(([name, url]) => {
+    const known = origins[name];
+    return [name, typeof known === 'object' ? { ...known, url } : url] as const;
+  });
+  return { ...origins, ...Object.fromEntries(replaced) };
 }
 
 /** `bank=https://bank.example,post=https://post.example` */

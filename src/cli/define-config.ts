@@ -1,5 +1,14 @@
-import type { AnyMessageListener } from '../worker/message-listener.ts';
+import type { AlertOptions } from '../alerts/alert-options.ts';
+import type { GatewayLimits } from '../gateway/gateway-options.ts';
+import type { OriginLimits } from '../gateway/origin-limits.ts';
+import type { OriginOptions } from '../gateway/origin.ts';
+import type { FailureCompensation } from '../saga/compensate-failures.ts';
+import type { AnySaga } from '../saga/define-saga.ts';
+import type { SagaRunnerLimits } from '../saga/saga-runner-options.ts';
+import type { StatusCheckerLimits } from '../status-check/status-checker-options.ts';
 import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
+import type { AnyListener } from '../worker/message-listener.ts';
+import type { WorkerLimits } from '../worker/worker-options.ts';
 
 /** What `checkback.config.ts` exports by default. What is left out comes from the environment, where the names say so. */
 export interface CheckbackConfig {
@@ -14,9 +23,32 @@ export interface CheckbackConfig {
   /** MikroORM migrations of the business, run by `checkback migrate` together with the engine's. */
   readonly migrations?: readonly unknown[];
   readonly transactionListeners?: readonly AnyTransactionListener[];
-  readonly messageListeners?: readonly AnyMessageListener[];
-  /** Institutions by name, as the external calls name them. `CHECKBACK_ORIGINS` (`bank=https://…,other=…`) goes before. */
-  readonly origins?: Readonly<Record<string, string>>;
+  readonly messageListeners?: readonly AnyListener[];
+  /** Run by the workers; `startSaga` begins one. */
+  readonly sagas?: readonly AnySaga[];
+  /**
+   * Institutions by name, as the external calls name them. `CHECKBACK_ORIGINS` (`bank=https://…,other=…`) replaces their
+   * addresses and adds others.
+   */
+  readonly origins?: Readonly<Record<string, string | (OriginOptions & OriginLimits)>>;
+  /** Limits for every origin that says nothing of its own, and how patient the gateway is. */
+  readonly gateway?: Partial<GatewayLimits> & OriginLimits;
+  readonly worker?: Partial<WorkerLimits>;
+  readonly statusChecks?: Partial<StatusCheckerLimits> & {
+    /** DELAY topic for timer messages. Default: none; the sweep finds what is due, up to `sweepMs` later. */
+    readonly timerTopic?: string;
+    /** Consumer group of all workers on `timerTopic`. Default `checkback-status-checks`. */
+    readonly timerGroup?: string;
+  };
+  readonly deadLetters?: {
+    /** Whether workers read the broker's own `%DLQ%` queues of their groups into the dead-letter table. Default true. */
+    readonly drainBroker?: boolean;
+  };
+  /** Events that a listener's FAIL publishes in the transaction that records it; made by `compensateFailures`. */
+  readonly compensations?: readonly FailureCompensation[];
+  readonly sagaRunner?: Partial<SagaRunnerLimits>;
+  /** Alerts go to the log always; `CHECKBACK_ALERT_WEBHOOK` adds a URL they are posted to. */
+  readonly alerts?: Partial<Omit<AlertOptions, 'logger' | 'clock'>>;
 }
 
 /** Gives `checkback.config.ts` its types; checks nothing by itself. */

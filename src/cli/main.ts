@@ -4,11 +4,21 @@ import { ConfigurationError } from '../errors.ts';
 import { demoCommand } from './commands/demo.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { mockBankCommand } from './commands/mock-bank.ts';
+import { dlqCommand } from './commands/dlq.ts';
 import { purgeCommand } from './commands/purge.ts';
+import { sagaCommand } from './commands/saga.ts';
 import { stackCommand } from './commands/stack.ts';
+import { statusCommand } from './commands/status.ts';
+import { unknownCommand } from './commands/unknown.ts';
 import { workerCommand } from './commands/worker.ts';
 import { environment } from './config.ts';
 import { packageVersion } from './package-root.ts';
+
+/** Errors are thrown to us, by commands of commands too: how the process ends is decided in one place. */
+function withoutExit(command: Command): Command {
+  for (const nested of command.commands) withoutExit(nested);
+  return command.exitOverride();
+}
 
 const program = new Command('checkback')
   .description(
@@ -23,14 +33,29 @@ Start here:
   $ checkback demo                   four stories on real processes: paid, rolled back, crashed, unanswered
   $ checkback stack up               RocketMQ and a database on this machine
   $ checkback migrate up             the tables, in the database of the configuration
-  $ checkback worker                 runs the message listeners of checkback.config.ts
+  $ checkback worker                 runs the listeners, status checks and sagas of checkback.config.ts
+  $ checkback status                 one screen about the pool
+  $ checkback unknown list           calls of unknown outcome that wait for a person
+  $ checkback dlq list               dead letters, and what to do about them
+  $ checkback saga list              parked sagas, and what to do about them
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
   )
   .exitOverride();
 
-for (const command of [demoCommand(), workerCommand(), migrateCommand(), purgeCommand(), stackCommand(environment), mockBankCommand()]) {
-  program.addCommand(command.exitOverride());
+for (const command of [
+  demoCommand(),
+  workerCommand(),
+  statusCommand(),
+  unknownCommand(),
+  dlqCommand(),
+  sagaCommand(),
+  migrateCommand(),
+  purgeCommand(),
+  stackCommand(environment),
+  mockBankCommand(),
+]) {
+  program.addCommand(withoutExit(command));
 }
 
 try {

@@ -16,7 +16,7 @@ const migrate = (action: string) =>
 describe('checkback migrate', () => {
   it('lists what is pending, applies it, takes the newest back, and says so each time', async () => {
     const before = await migrate('status');
-    expect(before.stdout.match(/^pending {2}/gm)).toHaveLength(3);
+    expect(before.stdout.match(/^pending {2}/gm)).toHaveLength(8);
     expect(before.code).toBe(1);
 
     const up = await migrate('up');
@@ -27,16 +27,16 @@ describe('checkback migrate', () => {
     expect(await migrate('up')).toMatchObject({ code: 0, stdout: 'nothing to do: every migration is applied\n' });
     expect(await migrate('status')).toMatchObject({ code: 0, stdout: expect.not.stringContaining('pending') as string });
 
-    expect(await migrate('down')).toMatchObject({ code: 0, stdout: 'taken back  Migration20260101000200TransactionMarker\n' });
-    expect((await migrate('status')).stdout).toMatch(/pending {2}Migration20260101000200TransactionMarker/);
-    expect((await migrate('up')).stdout).toBe('applied  Migration20260101000200TransactionMarker\n');
+    expect(await migrate('down')).toMatchObject({ code: 0, stdout: 'taken back  Migration20260101000700WorkerHeartbeat\n' });
+    expect((await migrate('status')).stdout).toMatch(/pending {2}Migration20260101000700WorkerHeartbeat/);
+    expect((await migrate('up')).stdout).toBe('applied  Migration20260101000700WorkerHeartbeat\n');
   });
 
-  it('finds the markers to purge, of which there are none yet', async () => {
+  it('finds what is to be purged, of which there is nothing yet', async () => {
     await migrate('up');
     expect(await runCheckback(['purge'], { CHECKBACK_MYSQL_URL: home.url, CHECKBACK_ROCKETMQ_ENDPOINTS: '127.0.0.1:1' })).toMatchObject({
       code: 0,
-      stdout: '0 transaction markers removed\n',
+      stdout: '0 transaction markers and 0 records of processed messages removed\n',
     });
   });
 });

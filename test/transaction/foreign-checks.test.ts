@@ -12,7 +12,7 @@ const checks = (): ForeignChecks =>
   new ForeignChecks({
     stepAside: (ms) => aside.push(ms),
     random: () => toss,
-    logger: { ...silentLogger, error: (_fields: unknown, text?: string) => void told.push(text ?? '') } as typeof silentLogger,
+    logger: { ...silentLogger, error: (_fields: unknown, text?: string) => void told.push(text ?? '') },
   });
 
 /** A half asked about for the `round`th time by a broker that asks every `intervalMs`. */

@@ -37,8 +37,15 @@ export function demoCommand(): Command {
         kind: flags.stack === 'native' || flags.stack === 'docker' ? flags.stack : 'auto',
         // The test profile asks back after a second instead of half a minute; nothing else about the protocol differs.
         profile: 'test',
-        topics: [{ name: 'orders', type: 'TRANSACTION' }],
-        groups: [{ name: 'payment-workers', retryMaxTimes: 16 }],
+        topics: [
+          { name: 'orders', type: 'TRANSACTION' },
+          { name: 'status-checks', type: 'DELAY' },
+        ],
+        groups: [
+          { name: 'payment-workers', retryMaxTimes: 1_000 },
+          { name: 'payment-workers-dlq-drain', retryMaxTimes: 1_000 },
+          { name: 'checkback-status-checks', retryMaxTimes: 1_000 },
+        ],
         keepData: false,
         transactionTimeOutMs: undefined,
         given: flags.stack === 'native' || flags.stack === 'docker' ? undefined : givenAddresses(environment),

@@ -28,6 +28,8 @@ export type RocketmqAdmin = {
   createGroup(name: string, options: { retryMaxTimes: number }): Promise<void>;
   /** Number of messages ever stored in the topic that consumers can read, over all its queues. */
   maxOffset(topic: string): Promise<number>;
+  /** Messages of the topic that the group has not acknowledged, those in progress among them; all of them for a group that never read. */
+  lag(topic: string, group: string): Promise<number>;
   /** A broker setting as the broker itself sees it, for example `transactionTimeOut`. Unknown keys are an error. */
   brokerConfig(key: string): Promise<string>;
   /** Changes a broker setting while it runs. The broker also writes it into its own copy of broker.conf, so it survives a restart of the process. */
@@ -45,6 +47,7 @@ export type RocketmqAdminOptions = { readonly namesrv: string; /** Default 5000.
 
 /** From `RequestCode` and `ResponseCode` of RocketMQ 5.4.0. */
 const CODE = {
+  consumerOffset: 14,
   createTopic: 17,
   updateConfig: 25,
   readConfig: 26,
@@ -56,6 +59,7 @@ const CODE = {
   deleteTopicInNamesrv: 216,
 };
 const TOPIC_NOT_EXIST = 17;
+const OFFSET_NOT_FOUND = 22;
 const READ_AND_WRITE = '6';
 /** Registration is pushed by the broker at once; more than this means that it cannot reach the name server. */
 const ROUTABLE_TIMEOUT_MS = 15_000;
@@ -108,6 +112,23 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     return {
       brokers: queueDatas.map((queue) => ({ name: queue.brokerName, readQueues: queue.readQueueNums, writeQueues: queue.writeQueueNums })),
     };
+  };
+
+  const readQueues = async (topic: string): Promise<readonly { readonly address: string; readonly id: string }[]> => {
+    const byName = new Map((await someMasters()).map((master) => [master.name, master.address]));
+    const brokers = (await topicRoute(topic))?.brokers ?? [];
+    return brokers.flatMap((broker) =>
+      Array.from({ length: broker.readQueues }, (_, id) => ({ address: byName.get(broker.name) ?? '', id: String(id) })),
+    );
+  };
+  const maxOffset = async (topic: string, queue: { readonly address: string; readonly id: string }): Promise<number> => {
+    const purpose = `read the offset of topic ${topic}`;
+    const response = await demand(queue.address, {
+      purpose,
+      code: CODE.maxOffset,
+      fields: { topic, queueId: queue.id, committed: 'true' },
+    });
+    return Number(response.fields['offset']);
   };
 
   return {
@@ -167,18 +188,23 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     },
 
     async maxOffset(topic) {
-      const byName = new Map((await someMasters()).map((master) => [master.name, master.address]));
       let sum = 0;
-      for (const broker of (await topicRoute(topic))?.brokers ?? []) {
-        for (let queueId = 0; queueId < broker.readQueues; queueId += 1) {
-          const fields = { topic, queueId: String(queueId), committed: 'true' };
-          const response = await demand(byName.get(broker.name) ?? '', {
-            purpose: `read the offset of topic ${topic}`,
-            code: CODE.maxOffset,
-            fields,
-          });
-          sum += Number(response.fields['offset']);
-        }
+      for (const queue of await readQueues(topic)) sum += await maxOffset(topic, queue);
+      return sum;
+    },
+
+    async lag(topic, group) {
+      let sum = 0;
+      for (const queue of await readQueues(topic)) {
+        const purpose = `read how far group ${group} is in topic ${topic}`;
+        const fields = { topic, consumerGroup: group, queueId: queue.id, setZeroIfNotFound: 'false' };
+        const response = await ask(queue.address, { purpose, code: CODE.consumerOffset, fields });
+        if (response.code !== 0 && response.code !== OFFSET_NOT_FOUND)
+          throw new StackError(
+            `could not ${purpose}: ${queue.address} answered ${response.code}: ${response.remark ?? 'without a reason'}`,
+          );
+        const consumed = response.code === 0 ? Number(response.fields['offset']) : 0;
+        sum += Math.max(0, (await maxOffset(topic, queue)) - consumed);
       }
       return sum;
     },

@@ -88,9 +88,9 @@ describe('A remoting client', () => {
       if (requests === 2) socket.destroy();
       if (requests === 3) socket.write(answer(opaque));
     });
-    const client = remotingClient(address, 50);
+    const client = remotingClient(address, 1_000);
     const call = () => client.call({ purpose: 'create topic x', code: 17 });
-    await expect(call()).rejects.toThrow(`could not create topic x: ${address}: no answer within 50 ms`);
+    await expect(call()).rejects.toThrow(`could not create topic x: ${address}: no answer within 1000 ms`);
     await expect(call()).rejects.toThrow(`could not create topic x: ${address}: the connection was closed`);
     expect(await call()).toMatchObject({ code: 0 });
     client.close();

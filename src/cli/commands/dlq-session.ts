@@ -1,0 +1,73 @@
+import { userInfo } from 'node:os';
+import { rocketmq } from '../../broker/rocketmq/rocketmq.ts';
+import { rocketmqTopicType } from '../../broker/rocketmq/topic-type.ts';
+import { type AskInstitution, inquireCall, type InquireCall } from '../../dead-letter/call-inquiry.ts';
+import { callOf } from '../../dead-letter/call-of-message.ts';
+import type { DeadLetterStore } from '../../dead-letter/dead-letter-store.ts';
+import { openReplaySender, type ReplaySender } from '../../dead-letter/replay-sender.ts';
+import { ConfigurationError } from '../../errors.ts';
+import { createGateway } from '../../gateway/gateway.ts';
+import type { Logger } from '../../shared/logger.ts';
+import { mysqlExternalCallStore } from '../../store/mysql-external-call-store.ts';
+import { mysqlStatusCheckStore } from '../../store/mysql-status-check-store.ts';
+import { mysqlFindCall } from '../../store/find-external-call.ts';
+import { mysqlDeadLetterStore } from '../../store/mysql-dead-letter-store.ts';
+import { decodeMessage } from '../../worker/decode-message.ts';
+import type { AnyListener, AnyMessageListener } from '../../worker/message-listener.ts';
+import { composeCompensations, openDatabase } from '../compose.ts';
+import { loadConfig, type LoadedConfig } from '../config.ts';
+import { askNow } from './dlq-ask.ts';
+
+/** What the commands about dead letters work with. */
+export interface DlqSession {
+  readonly config: LoadedConfig;
+  readonly store: DeadLetterStore;
+  /** Asks institutions what became of calls, and records what they say; for as long as the session lasts. */
+  openAsking(logger: Logger): Promise<AskInstitution>;
+  /** `askInstitution` is asked where our own row does not know. */
+  inquiry(askInstitution?: AskInstitution): InquireCall;
+  openSender(logger: Logger): ReplaySender;
+}
+
+/** Opens the database of a configuration for as long as `work` runs. The broker is connected when something is sent. */
+export const withDeadLetters = async <T>(configFile: string | undefined, work: (session: DlqSession) => Promise<T>): Promise<T> => {
+  const config = await loadConfig(configFile);
+  const orm = await openDatabase(config);
+  const all: readonly AnyListener[] = config.messageListeners ?? [];
+  // Only what makes a call can be asked after.
+  const listeners = all.filter((listener): listener is AnyMessageListener => listener.call !== undefined);
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    return await work({
+      config,
+      store: mysqlDeadLetterStore(orm),
+      inquiry: (askInstitution) => inquireCall({ callOf: callOf(all, decodeMessage), findCall: mysqlFindCall(orm), askInstitution }),
+      openAsking: async (logger) => {
+        const compensations = await composeCompensations(config, orm, logger);
+        if (compensations !== undefined) closing.push(() => compensations.close());
+        const calls = mysqlExternalCallStore(orm);
+        const gateway = createGateway({ ...config.gateway, origins: config.origins, store: calls, logger });
+        closing.push(() => gateway.close());
+        const inTransaction = compensations?.part;
+        return askNow({ calls, gateway, inTransaction, listeners, logger, store: mysqlStatusCheckStore(orm) });
+      },
+      openSender: (logger) => {
+        const options = { endpoints: config.endpoints, logger };
+        return openReplaySender({ ...rocketmq(options), topicType: (topic) => rocketmqTopicType(options, topic) });
+      },
+    });
+  } finally {
+    for (const close of closing.toReversed()) await close();
+    await orm.close(true);
+  }
+};
+
+/** Who decides: what was said, or who the operating system says this is. Throws `ConfigurationError` when it does not know. */
+export const decidedBy = (by: string | undefined): string => {
+  if (by !== undefined && by.trim() !== '') return by.trim();
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    throw new ConfigurationError('the operating system has no name for this user: say who decides with --by', { cause });
+  }
+};
