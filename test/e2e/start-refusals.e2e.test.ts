@@ -6,6 +6,7 @@ import { startProcess } from '../support/publishing-processes.ts';
 import { openShop } from '../support/publishing-shop.ts';
 import { createTopic, useStack } from '../support/stack.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { openConnections } from './support/open-connections.ts';
 import type { StartReport, StartRequest } from './support/start-and-refuse.ts';
 
 const START_TIMEOUT_MS = 3_000;
@@ -14,8 +15,11 @@ const SLACK_MS = 5_000;
 /** For a child that has nothing left to do. */
 const EXIT_MS = 30_000;
 
-/** Starts in a child process, which has to end by itself after its report. */
-async function startIn(request: Partial<StartRequest> & Pick<StartRequest, 'topics'>): Promise<StartReport> {
+/** Starts in a child process, which has to be without connections after its report, and to end by itself. */
+async function startIn(
+  request: Partial<StartRequest> & Pick<StartRequest, 'topics'>,
+  afterwards: () => Promise<void> = async () => {},
+): Promise<StartReport> {
   const { endpoints, mysqlUrl } = useStack();
   const whole: StartRequest = {
     as: 'publisher',
@@ -25,8 +29,15 @@ async function startIn(request: Partial<StartRequest> & Pick<StartRequest, 'topi
     requestTimeoutMs: 1_000,
     ...request,
   };
-  await using child = startProcess<StartReport>('test/e2e/support/start-and-refuse.ts', [JSON.stringify(whole)]);
-  await expect.poll(() => child.reports.length, { timeout: 60_000 }).toBe(1);
+  await using child = startProcess<StartReport>('test/e2e/support/start-and-refuse.ts', [JSON.stringify(whole)], { driven: true });
+  let isOver = false;
+  void child.ended.then(() => (isOver = true));
+  await expect.poll(() => isOver || child.reports.length === 2, { timeout: 60_000 }).toBe(true);
+  if (isOver) throw new Error(`it ended before it was told to: ${child.saidToStderr()}`);
+  await afterwards();
+  // A channel that nobody closed keeps no process alive, and is a leak in one that goes on.
+  await expect.poll(() => openConnections(child.pid), { timeout: 10_000 }).toEqual([]);
+  child.send({});
   const reportedAt = performance.now();
   const { how, stderr } = await Promise.race([child.ended, after(EXIT_MS, `still alive ${EXIT_MS} ms after its report`)]);
   expect({ how, stderr }).toEqual({ how: 0, stderr: '' });
@@ -101,7 +112,10 @@ describe('A start that cannot work', () => {
       const [host = '', port] = useStack().endpoints.split(':');
       await using wire = await startTcpProxy({ host, port: Number(port) });
       wire.blackhole();
-      const report = await startIn({ as, endpoints: `${wire.host}:${wire.port}`, topics: ['orders', 'more', 'even-more'] });
+      // A socket that is closed to a peer that does not take notice is held until it does.
+      const report = await startIn({ as, endpoints: `${wire.host}:${wire.port}`, topics: ['orders', 'more', 'even-more'] }, () =>
+        wire.pass(),
+      );
       expect(report).toMatchObject({ name: 'BrokerError', code: 'CB_BROKER' });
       expect(report.tookMs).toBeLessThan(START_TIMEOUT_MS + SLACK_MS);
     },

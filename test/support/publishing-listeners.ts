@@ -20,6 +20,7 @@ const patientCharge = defineExternalCall({
   path: '/payments',
   body: (charge: { orderId: string; amountMinor: number; currency: string }) => charge,
   timeouts: { connectMs: 10_000, writeMs: 10_000, readMs: 15_000, totalMs: 20_000 },
+  statusCheck: chargeAtBank.statusCheck!,
 });
 
 type Execute = TransactionListener<PlaceOrder>['execute'];

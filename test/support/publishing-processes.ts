@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 /** How a process ended, and what it said. */
@@ -18,29 +19,43 @@ export interface TestProcess<Report> extends AsyncDisposable {
   /** Resolves when it ended by itself; nobody helps it to. */
   readonly ended: Promise<ProcessEnd<Report>>;
   kill(signal: NodeJS.Signals): void;
+  /** Its standard error so far. */
+  saidToStderr(): string;
+  /** Writes a JSON line to its standard input, if it has one; it reads it when it can. */
+  send(line: object): void;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Starts `node <module> <args>`, the module named from the root of the project, its standard input empty. Disposing ends it. */
+/**
+ * Starts `node <module> <args>`, the module named from the root of the project. Its standard input is empty, unless it is
+ * `driven` by lines. Disposing ends it.
+ */
 export function startProcess<Report>(
   module: string,
   args: readonly string[],
-  { env = process.env, cwd = root }: { env?: Readonly<Record<string, string | undefined>>; cwd?: string } = {},
+  {
+    env = process.env,
+    cwd = root,
+    driven = false,
+  }: { env?: Readonly<Record<string, string | undefined>>; cwd?: string; driven?: boolean } = {},
 ): TestProcess<Report> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [`${root}${module}`, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [`${root}${module}`, ...args], { cwd, env, stdio: [driven ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
+  // What is written to a process that is gone is lost.
+  child.stdin?.on('error', () => {});
+  const { stdout: said, stderr: complained } = child as { stdout: Readable; stderr: Readable };
   const reports: Report[] = [];
   let stdout = '';
   let stderr = '';
   let unread = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  said.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     const lines = (unread + text).split('\n');
     unread = lines.pop() ?? '';
     for (const line of lines) if (line.startsWith('{')) reports.push(JSON.parse(line) as Report);
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  complained.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = new Promise<ProcessEnd<Report>>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) =>
@@ -52,6 +67,8 @@ export function startProcess<Report>(
     reports,
     ended,
     kill: (signal) => void child.kill(signal),
+    saidToStderr: () => stderr,
+    send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await ended.catch(() => {});

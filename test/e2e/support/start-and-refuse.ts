@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { Migration20260101000000Orders, OrderEntity } from '../../../schema/index.ts';
 import { TransactionalPublisher, mysqlTransactionDatabase, rocketmq } from '../../../src/index.ts';
@@ -14,7 +15,7 @@ export interface StartRequest {
   readonly requestTimeoutMs: number;
 }
 
-/** How the start went, as a line on standard output. */
+/** How the start went, as a line on standard output; one named `closed` follows when everything of its own is closed. */
 export interface StartReport {
   readonly name: string;
   readonly code: string;
@@ -22,7 +23,7 @@ export interface StartReport {
   readonly tookMs: number;
 }
 
-// Starts, reports, closes what is its own, and must then end by itself: no process.exit here.
+// Starts, reports, closes what is its own, stays to be looked at, and must end by itself then: no process.exit here.
 const { as, endpoints, mysqlUrl, topics, startTimeoutMs, requestTimeoutMs } = JSON.parse(process.argv[2]!) as StartRequest;
 const broker = rocketmq({ endpoints, startTimeoutMs, requestTimeoutMs });
 const orm = await openOrm({ url: mysqlUrl, entities: [OrderEntity], migrations: [Migration20260101000000Orders] });
@@ -43,6 +44,9 @@ try {
   report(error as StartReport);
 }
 await orm.close(true);
+report({ name: 'closed', code: '', message: '' });
+await once(process.stdin, 'data');
+process.stdin.destroy();
 
 function report({ name, code, message }: Omit<StartReport, 'tookMs'>): void {
   writeSync(1, `${JSON.stringify({ name, code, message, tookMs: performance.now() - startedAt } satisfies StartReport)}\n`);
