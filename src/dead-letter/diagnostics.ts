@@ -1,5 +1,5 @@
-import { channel } from 'node:diagnostics_channel';
 import type { DeadLetterReason } from './dead-letter.ts';
+import { eventChannels } from '../shared/event-channels.ts';
 
 interface DeadLetterEvent {
   readonly id: number;
@@ -22,25 +22,13 @@ export interface DeadLetterDiagnostics {
   resolved: DeadLetterEvent & { readonly by: string; readonly why: string | undefined };
 }
 
-const channels = {
-  kept: channel('checkback:dead-letter:kept'),
-  replayed: channel('checkback:dead-letter:replayed'),
-  discarded: channel('checkback:dead-letter:discarded'),
-  resolved: channel('checkback:dead-letter:resolved'),
-} satisfies Record<keyof DeadLetterDiagnostics, unknown>;
+const channels = eventChannels<DeadLetterDiagnostics>('checkback:dead-letter', {
+  kept: true,
+  replayed: true,
+  discarded: true,
+  resolved: true,
+});
 
-export function emitDeadLetterEvent<Name extends keyof DeadLetterDiagnostics>(name: Name, event: DeadLetterDiagnostics[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event);
-}
-
-/** Listens to one kind of event; returns how to stop. */
-export function onDeadLetterEvent<Name extends keyof DeadLetterDiagnostics>(
-  name: Name,
-  listener: (event: DeadLetterDiagnostics[Name]) => void,
-): () => void {
-  const onMessage = (message: unknown): void => listener(message as DeadLetterDiagnostics[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitDeadLetterEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onDeadLetterEvent = channels.on;

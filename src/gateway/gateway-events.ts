@@ -1,8 +1,8 @@
-import { channel } from 'node:diagnostics_channel';
 import type { CallStatus } from './call-status.ts';
 import type { CircuitSnapshot } from './circuit-breaker.ts';
 import type { CircuitKind } from './circuit-state.ts';
 import type { PhaseTimes, TimeoutPhase } from './exchange.ts';
+import { eventChannels } from '../shared/event-channels.ts';
 
 interface CallEvent {
   readonly origin: string;
@@ -39,25 +39,15 @@ export interface GatewayEvents {
   'retry-budget-exhausted': CallEvent & { readonly attempt: number };
 }
 
-const channels = {
-  'attempt-opened': channel('checkback:gateway:attempt-opened'),
-  'attempt-closed': channel('checkback:gateway:attempt-closed'),
-  'connect-timeout': channel('checkback:gateway:connect-timeout'),
-  'circuit-changed': channel('checkback:gateway:circuit-changed'),
-  throttled: channel('checkback:gateway:throttled'),
-  'retry-budget-exhausted': channel('checkback:gateway:retry-budget-exhausted'),
-} satisfies Record<keyof GatewayEvents, unknown>;
+const channels = eventChannels<GatewayEvents>('checkback:gateway', {
+  'attempt-opened': true,
+  'attempt-closed': true,
+  'connect-timeout': true,
+  'circuit-changed': true,
+  throttled: true,
+  'retry-budget-exhausted': true,
+});
 
-/** `event` is called only when somebody listens. */
-export function emitGatewayEvent<Name extends keyof GatewayEvents>(name: Name, event: () => GatewayEvents[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event());
-}
-
-/** Listens to one kind of event of all gateways in the process; returns how to stop. */
-export function onGatewayEvent<Name extends keyof GatewayEvents>(name: Name, listener: (event: GatewayEvents[Name]) => void): () => void {
-  const onMessage = (message: unknown): void => listener(message as GatewayEvents[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitGatewayEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onGatewayEvent = channels.on;

@@ -1,6 +1,6 @@
-import { channel } from 'node:diagnostics_channel';
 import type { KnownSaga } from './saga-store.ts';
 import type { StepDirection } from './step-status.ts';
+import { eventChannels } from '../shared/event-channels.ts';
 
 interface SagaEvent {
   readonly sagaId: string;
@@ -27,25 +27,16 @@ export interface SagaDiagnostics {
   'unknown-definition': KnownSaga & { readonly instances: number };
 }
 
-const channels = {
-  started: channel('checkback:saga:started'),
-  'step-done': channel('checkback:saga:step-done'),
-  compensating: channel('checkback:saga:compensating'),
-  completed: channel('checkback:saga:completed'),
-  compensated: channel('checkback:saga:compensated'),
-  parked: channel('checkback:saga:parked'),
-  'unknown-definition': channel('checkback:saga:unknown-definition'),
-} satisfies Record<keyof SagaDiagnostics, unknown>;
+const channels = eventChannels<SagaDiagnostics>('checkback:saga', {
+  started: true,
+  'step-done': true,
+  compensating: true,
+  completed: true,
+  compensated: true,
+  parked: true,
+  'unknown-definition': true,
+});
 
-export function emitSagaEvent<Name extends keyof SagaDiagnostics>(name: Name, event: SagaDiagnostics[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event);
-}
-
-/** Listens to one kind of event; returns how to stop. */
-export function onSagaEvent<Name extends keyof SagaDiagnostics>(name: Name, listener: (event: SagaDiagnostics[Name]) => void): () => void {
-  const onMessage = (message: unknown): void => listener(message as SagaDiagnostics[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitSagaEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onSagaEvent = channels.on;

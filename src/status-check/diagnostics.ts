@@ -1,5 +1,5 @@
-import { channel } from 'node:diagnostics_channel';
 import type { InstitutionSaid } from './status-check-state.ts';
+import { eventChannels } from '../shared/event-channels.ts';
 
 interface StatusCheckEvent {
   readonly listener: string;
@@ -32,28 +32,16 @@ export interface StatusCheckDiagnostics {
   'unknown-listener': { readonly listener: string; readonly callName: string; readonly count: number };
 }
 
-const channels = {
-  scheduled: channel('checkback:status-check:scheduled'),
-  'timer-failed': channel('checkback:status-check:timer-failed'),
-  asked: channel('checkback:status-check:asked'),
-  repeated: channel('checkback:status-check:repeated'),
-  resolved: channel('checkback:status-check:resolved'),
-  review: channel('checkback:status-check:review'),
-  'unknown-listener': channel('checkback:status-check:unknown-listener'),
-} satisfies Record<keyof StatusCheckDiagnostics, unknown>;
+const channels = eventChannels<StatusCheckDiagnostics>('checkback:status-check', {
+  scheduled: true,
+  'timer-failed': true,
+  asked: true,
+  repeated: true,
+  resolved: true,
+  review: true,
+  'unknown-listener': true,
+});
 
-export function emitStatusCheckEvent<Name extends keyof StatusCheckDiagnostics>(name: Name, event: StatusCheckDiagnostics[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event);
-}
-
-/** Listens to one kind of event; returns how to stop. */
-export function onStatusCheckEvent<Name extends keyof StatusCheckDiagnostics>(
-  name: Name,
-  listener: (event: StatusCheckDiagnostics[Name]) => void,
-): () => void {
-  const onMessage = (message: unknown): void => listener(message as StatusCheckDiagnostics[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitStatusCheckEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onStatusCheckEvent = channels.on;

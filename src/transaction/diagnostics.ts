@@ -1,5 +1,5 @@
-import { channel } from 'node:diagnostics_channel';
 import type { Resolution } from '../broker/transactional-producer.ts';
+import { eventChannels } from '../shared/event-channels.ts';
 
 interface TransactionEvent {
   readonly transactionId: string;
@@ -43,31 +43,19 @@ export interface TransactionDiagnostics {
   'end-failed': TransactionEvent & { readonly resolution: 'COMMIT' | 'ROLLBACK'; readonly error: unknown };
 }
 
-const channels = {
-  'half-sent': channel('checkback:half-sent'),
-  committed: channel('checkback:committed'),
-  'rolled-back': channel('checkback:rolled-back'),
-  'in-doubt': channel('checkback:in-doubt'),
-  checked: channel('checkback:checked'),
-  'check-budget-low': channel('checkback:check-budget-low'),
-  'foreign-owner': channel('checkback:foreign-owner'),
-  'clock-offset': channel('checkback:clock-offset'),
-  ended: channel('checkback:ended'),
-  'end-failed': channel('checkback:end-failed'),
-} satisfies Record<keyof TransactionDiagnostics, unknown>;
+const channels = eventChannels<TransactionDiagnostics>('checkback', {
+  'half-sent': true,
+  committed: true,
+  'rolled-back': true,
+  'in-doubt': true,
+  checked: true,
+  'check-budget-low': true,
+  'foreign-owner': true,
+  'clock-offset': true,
+  ended: true,
+  'end-failed': true,
+});
 
-export function emitTransactionEvent<Name extends keyof TransactionDiagnostics>(name: Name, event: TransactionDiagnostics[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event);
-}
-
-/** Listens to one kind of event; returns how to stop. */
-export function onTransactionEvent<Name extends keyof TransactionDiagnostics>(
-  name: Name,
-  listener: (event: TransactionDiagnostics[Name]) => void,
-): () => void {
-  const onMessage = (message: unknown): void => listener(message as TransactionDiagnostics[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitTransactionEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onTransactionEvent = channels.on;

@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { eventChannels } from '../shared/event-channels.ts';
 
 /** Which listener of which worker speaks. */
 interface ListenerEvent {
@@ -43,28 +43,16 @@ export interface WorkerDiagnostics {
   drained: { readonly finished: number; readonly handedBack: number; readonly unsettled: number };
 }
 
-const channels = {
-  received: channel('checkback:worker:received'),
-  settled: channel('checkback:worker:settled'),
-  'dead-lettered': channel('checkback:worker:dead-lettered'),
-  paused: channel('checkback:worker:paused'),
-  resumed: channel('checkback:worker:resumed'),
-  'lease-lost': channel('checkback:worker:lease-lost'),
-  drained: channel('checkback:worker:drained'),
-} satisfies Record<keyof WorkerDiagnostics, unknown>;
+const channels = eventChannels<WorkerDiagnostics>('checkback:worker', {
+  received: true,
+  settled: true,
+  'dead-lettered': true,
+  paused: true,
+  resumed: true,
+  'lease-lost': true,
+  drained: true,
+});
 
-export function emitWorkerEvent<Name extends keyof WorkerDiagnostics>(name: Name, event: () => WorkerDiagnostics[Name]): void {
-  if (channels[name].hasSubscribers) channels[name].publish(event());
-}
-
-/** Listens to one kind of event; returns how to stop. */
-export function onWorkerEvent<Name extends keyof WorkerDiagnostics>(
-  name: Name,
-  listener: (event: WorkerDiagnostics[Name]) => void,
-): () => void {
-  const onMessage = (message: unknown): void => listener(message as WorkerDiagnostics[Name]);
-  channels[name].subscribe(onMessage);
-  return () => {
-    channels[name].unsubscribe(onMessage);
-  };
-}
+export const emitWorkerEvent = channels.emit;
+/** Listens to one kind of event of the whole process; returns how to stop. */
+export const onWorkerEvent = channels.on;
