@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Delivery } from '../broker/consumer.ts';
 import { ClosedError } from '../errors.ts';
-import { type Clock, systemClock } from '../shared/clock.ts';
+import { systemClock } from '../shared/clock.ts';
+import { endsWithin } from '../shared/deadline.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { type CheckContext, knownCalls } from './check-context.ts';
 import { checkOnce } from './check-once.ts';
@@ -136,16 +137,4 @@ export const startStatusChecker = (options: StatusCheckerOptions): StatusChecker
   };
   let closing: Promise<void> | undefined;
   return { close: (deadlineMs = limits.drainMs) => (closing ??= drain(deadlineMs)) };
-};
-
-/** Whether `work` ends within `ms`; keeps no timer when it does. */
-const endsWithin = async (work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> => {
-  const enough = new AbortController();
-  const late = clock.sleep(ms, enough.signal).then(
-    () => false,
-    () => true,
-  );
-  const isEnded = await Promise.race([work.then(() => true), late]);
-  enough.abort();
-  return isEnded;
 };

@@ -2,7 +2,7 @@ import { BehaviorSubject, distinctUntilChanged, lastValueFrom, map, merge, merge
 import type { Observable } from 'rxjs';
 import type { Delivery } from '../broker/consumer.ts';
 import { systemClock } from '../shared/clock.ts';
-import type { Clock } from '../shared/clock.ts';
+import { endsWithin } from '../shared/deadline.ts';
 import { silentLogger } from '../shared/logger.ts';
 import type { Logger } from '../shared/logger.ts';
 import { CallPause } from './call-pause.ts';
@@ -164,16 +164,4 @@ const tellPauses = ({ limit }: CallPause, { call, group, name, topic }: AnyListe
     else logger.info(event, 'resumed');
     emitWorkerEvent(isPaused ? 'paused' : 'resumed', () => event);
   });
-};
-
-/** Whether `work` ends within `ms`; keeps no timer when it does. */
-const endsWithin = async (work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> => {
-  const enough = new AbortController();
-  const late = clock.sleep(ms, enough.signal).then(
-    () => false,
-    () => true,
-  );
-  const isEnded = await Promise.race([work.then(() => true), late]);
-  enough.abort();
-  return isEnded;
 };
