@@ -66,7 +66,7 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
     ],
     packages: ['commander', 'pino', 'pino-pretty', 'mysql2', '@grpc/grpc-js', 'uuid'],
   },
-  { folder: 'src/embedded', mayUse: ['errors', 'shared', 'broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
+  { folder: 'src/embedded', mayUse: ['errors', 'shared', 'type:broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
   { folder: 'schema', mayUse: [], packages: ['@mikro-orm/*'] },
   { folder: 'listeners', mayUse: ['index', 'schema'], packages: ['zod'] },
 ];

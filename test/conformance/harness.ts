@@ -1,9 +1,11 @@
+import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import serviceMessages from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { vi } from 'vitest';
 import type { Consumer, Delivery } from '../../src/broker/consumer.ts';
 import type { CheckBack, CheckedHalfMessage, Resolution } from '../../src/broker/transactional-producer.ts';
 import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
 import { internals } from '../../src/broker/rocketmq/client-internals.ts';
-import { bareProducer, guard } from '../support/broker-bare-client.ts';
+import { bareConsumer, bareProducer, guard } from '../support/broker-bare-client.ts';
 import { useStack } from '../support/stack.ts';
 
 export const message = (topic: string, properties: Record<string, string> = {}) => ({
@@ -14,10 +16,10 @@ export const message = (topic: string, properties: Record<string, string> = {}) 
   body: Buffer.from('{"amount":1}'),
 });
 
-/** Everything a test of broker behaviour opens, closed in one call. */
-export function conformance() {
+/** Everything a test of broker behaviour opens, closed in one call. Default: on the shared real broker. */
+export function conformance(endpoints: () => string = () => useStack().endpoints) {
   const cleanups: (() => Promise<unknown>)[] = [];
-  const broker = () => rocketmq({ endpoints: useStack().endpoints });
+  const broker = () => rocketmq({ endpoints: endpoints() });
   return {
     closeAll: async () => {
       for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -34,10 +36,25 @@ export function conformance() {
     },
     /** The official client, for what the port does not let one do. */
     bare: async (topic: string) => {
-      const producer = bareProducer(useStack().endpoints, [topic]);
+      const producer = bareProducer(endpoints(), [topic]);
       cleanups.push(guard(producer));
       await producer.startup();
       return { producer, routes: internals(producer) };
+    },
+    /** The official SimpleConsumer, and acknowledgements of as many entries as one likes. */
+    bareConsumer: async (topic: string, group: string) => {
+      const consumer = bareConsumer(endpoints(), topic, group);
+      cleanups.push(guard(consumer));
+      await consumer.startup();
+      const acknowledge = async (entries: readonly { messageId: string; receiptHandle: string }[]) => {
+        const request = new serviceMessages.AckMessageRequest()
+          .setGroup(new definitions.Resource().setName(group))
+          .setTopic(new definitions.Resource().setName(topic));
+        for (const { messageId, receiptHandle } of entries) request.addEntries().setMessageId(messageId).setReceiptHandle(receiptHandle);
+        const [endpoints] = internals(consumer).getTotalRouteEndpoints();
+        return (await consumer.getRpcClientManager().ackMessage(endpoints!, request, 3_000)).toObject();
+      };
+      return { acknowledge, receive: consumer.receive.bind(consumer) };
     },
   };
 }

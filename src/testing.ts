@@ -1,0 +1,10 @@
+export { DEFAULT_EMBEDDED_BROKER_OPTIONS, type EmbeddedBrokerOptions, type EmbeddedGroupOptions } from './embedded/broker-options.ts';
+export { DEFAULT_EMBEDDED_BROKER_SETTINGS, type EmbeddedBrokerSettings } from './embedded/broker-settings.ts';
+export type { InspectedDelivery, InspectedMessage } from './embedded/delivery-record.ts';
+export { EmbeddedBroker } from './embedded/embedded-broker.ts';
+export type { EndedTransaction, SendRejection } from './embedded/fault-switches.ts';
+export type { EmbeddedBrokerFaults } from './embedded/faults.ts';
+export type { EmbeddedBrokerInspection, EmbeddedBrokerStats, InspectedHalf } from './embedded/inspection.ts';
+export { ManualClock, type ManualClockOptions } from './embedded/manual-clock.ts';
+export type { EmbeddedTopicType } from './embedded/stored-message.ts';
+export type { Clock } from './shared/clock.ts';

@@ -1,0 +1,4 @@
+import { checkBudgetSuite } from './check-budget.suite.ts';
+import { embeddedBroker } from './embedded-broker.ts';
+
+checkBudgetSuite(embeddedBroker());

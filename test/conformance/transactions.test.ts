@@ -1,0 +1,4 @@
+import { embeddedBroker } from './embedded-broker.ts';
+import { transactionsSuite } from './transactions.suite.ts';
+
+transactionsSuite(embeddedBroker());
