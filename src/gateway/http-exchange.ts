@@ -93,7 +93,13 @@ class HttpExchange implements Dispatcher.DispatchHandler, ConnectionUser, PhaseO
   }
 
   /** undici is about to write the first byte: from here on the request counts as sent. */
-  onRequestStart(): void {
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // A process that was stopped wakes up connected, and its lease may be over: then nothing leaves any more.
+    const { late } = this.#clock;
+    if (late) {
+      this.#fail(late);
+      return controller.abort(new Error('too late to begin'));
+    }
     this.#clock.writing();
   }
 

@@ -58,6 +58,9 @@ class Http2Exchange {
 
   #send(lent: Http2Session): void {
     if (this.#isDone) return;
+    // A process that was stopped wakes up connected, and its lease may be over: then nothing leaves any more.
+    const { late } = this.#clock;
+    if (late) return this.#fail(late);
     const { session } = lent;
     if (!lent.isUsable || session.closed || session.destroyed) {
       // It ended before a byte was written on it: nothing was sent, so a fresh one takes its place.

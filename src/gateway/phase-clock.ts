@@ -37,6 +37,14 @@ export class PhaseClock {
     return this.#headersAt > 0;
   }
 
+  /** What time is up for by now, whether or not a timer has come to say so. */
+  get late(): 'timeout' | 'deadline' | undefined {
+    const now = performance.now();
+    // Node's timers may be early by a fraction of a millisecond.
+    if (now + 1 >= this.#startedAt + this.#timeouts.totalMs) return 'deadline';
+    return now + 1 >= this.#phaseEndsAt ? 'timeout' : undefined;
+  }
+
   start(): void {
     this.#giveUpIn(this.#timeouts.connectMs);
   }
@@ -98,12 +106,10 @@ export class PhaseClock {
   /** Looks whether time is up, and goes on waiting when it is not. */
   checkTime(): void {
     if (this.#isStopped) return;
-    const now = performance.now();
     this.#timerAt = Number.POSITIVE_INFINITY;
-    // Node's timers may be early by a fraction of a millisecond.
-    if (now + 1 >= this.#startedAt + this.#timeouts.totalMs) this.#owner.onLate('deadline');
-    else if (now + 1 >= this.#phaseEndsAt) this.#owner.onLate('timeout');
-    else this.#giveUpIn(this.#phaseEndsAt - now);
+    const { late } = this;
+    if (late) this.#owner.onLate(late);
+    else this.#giveUpIn(this.#phaseEndsAt - performance.now());
   }
 }
 

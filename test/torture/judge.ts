@@ -8,7 +8,13 @@ export const INVARIANTS = [
   'I8 resolved means committed',
   'I8 rejected as rolled back means never committed',
   'I8 every rejection says what happened',
+  'I3 one payment per order at the bank',
   'I3 one effect per order',
+  'I4 no request without its record',
+  'I4 every attempt is closed by who lives',
+  'the row says what the bank did',
+  'an end is applied once',
+  'every call comes to an end or to a person',
   'rows of one transaction commit together',
   'same answer for ever',
   'I5 no unhandled rejection, the process stays up',
@@ -217,9 +223,10 @@ export function judge(evidence: Evidence): Verdict {
     duplicateEffects,
     lies,
     checks,
-    violations: INVARIANTS.flatMap((invariant) => {
-      const found = broken.get(invariant);
-      return found === undefined ? [] : [{ invariant, ...found }];
-    }),
+    violations: byGravity([...broken].map(([invariant, found]) => ({ invariant, ...found }))),
   };
 }
+
+/** The gravest first. */
+export const byGravity = (violations: readonly Violation[]): readonly Violation[] =>
+  INVARIANTS.flatMap((invariant) => violations.filter((violation) => violation.invariant === invariant));

@@ -4,7 +4,7 @@ import { type Consumer, type Delivery, rocketmq } from '../../src/index.ts';
 import { MESSAGE_PROPERTY } from '../../src/broker/message.ts';
 import { waitUntil } from '../../src/cli/stack/wait-until.ts';
 import type { CommittedRow, DeliveredMessage, Evidence } from './judge.ts';
-import { TOPICS, type Tag } from './torture-listeners.ts';
+import { TOPICS, tagsOf } from './torture-listeners.ts';
 import { orderIdOf } from './workload.ts';
 
 export const GROUP = 'torture-ledger';
@@ -85,19 +85,19 @@ export class Ledger {
 
   /** What the database says. Rejects while it is down. */
   async readDatabase(): Promise<Pick<Evidence, 'rows' | 'effects' | 'updates'>> {
-    const [orders] = await this.#pool.query<(RowDataPacket & Omit<CommittedRow, 'tags'> & { messages: number })[]>(
-      'select id as orderId, attempt_id as attemptId, transaction_id as transactionId, messages from torture_order',
+    const [orders] = await this.#pool.query<(RowDataPacket & Omit<CommittedRow, 'tags'> & { messages: number; isCharged: 0 | 1 })[]>(
+      'select id as orderId, attempt_id as attemptId, transaction_id as transactionId, messages, is_charged as isCharged from torture_order',
     );
     const [effects] = await this.#pool.query<(RowDataPacket & { orderId: string; tag: string; times: number })[]>(
       'select order_id as orderId, tag, times from torture_effect',
     );
     const [[counts]] = await this.#pool.query<(RowDataPacket & { sold: string | number })[]>('select sum(sold) as sold from torture_stock');
     return {
-      rows: orders.map(({ orderId, attemptId, transactionId, messages }) => ({
+      rows: orders.map(({ orderId, attemptId, transactionId, messages, isCharged }) => ({
         orderId,
         attemptId,
         transactionId,
-        tags: (['placed', 'billed'] satisfies Tag[]).slice(0, messages),
+        tags: tagsOf({ messages, isCharged: isCharged === 1 }),
       })),
       effects,
       updates: { counted: Number(counts?.sold), expected: 0 },

@@ -4,8 +4,8 @@ import { UNSAFE_VARIANTS } from './unsafe/unsafe-variants.ts';
 
 const USAGE = `npm run torture -- [--seconds N] [--seed S] [--orders N] [--producers N] [--steady | --unsafe NAME | --control NAME] [--list-unsafe]
 
-Publishes orders with every strategy while broker, database and producers are killed and restarted at random, and judges
-what became of each. The last line is a JSON object. Exit code 0: everything held. 1: an invariant broke; the line before
+Publishes orders with every strategy, and has every fifth charged by workers at a bank that fails at random, while broker,
+database, producers, workers and bank are killed, stopped and restarted at random, and judges what became of each. The last line is a JSON object. Exit code 0: everything held. 1: an invariant broke; the line before
 the last names it. 2: wrong usage, or the run itself failed. 130: interrupted.
 
   --seconds N     how long the orders take, and the nemesis strikes (180; with --steady 90; with --unsafe 25)
@@ -13,7 +13,7 @@ the last names it. 2: wrong usage, or the run itself failed. 130: interrupted.
   --orders N      (10000; with --unsafe 400)
   --producers N   processes that publish (3; with --unsafe 1)
   --steady        no faults and no nemesis: fails on any check-back and on any second delivery
-  --unsafe NAME   producers with a wrong protocol, under orders that find it out: must end with 1
+  --unsafe NAME   producers or workers with a wrong protocol, under orders that find it out: must end with 1
   --control NAME  the same orders with the real protocol: must end with 0
   --list-unsafe   the names, one a line
 `;
@@ -80,7 +80,7 @@ const say = (line: string): void => console.log(`[${((performance.now() - starte
 
 function show(result: TortureResult): void {
   for (const { invariant, count, example } of result.violations) say(`BROKEN: ${invariant}: ${count} times, for example ${example}`);
-  if (!result.isDrained && result.violations.length === 0) say('BROKEN: I6 backlog drains: check-backs did not come to an end');
+  if (!result.isDrained && result.violations.length === 0) say('BROKEN: I6 backlog drains: check-backs or calls did not come to an end');
 }
 
 const { seed, seconds, orders, producers, unsafe, workload } = options;
@@ -108,13 +108,14 @@ try {
         : 'NOT CAUGHT: everything held although the protocol is unsafe'
       : `again with: ${again}`,
   );
-  const { violations, ...figures } = result;
+  const { violations, calling, ...figures } = result;
   console.log(
     JSON.stringify({
       ...figures,
       seed,
       seconds: Math.round((performance.now() - startedAt) / 1000),
       broken: violations.map(({ invariant }) => invariant),
+      ...calling,
     }),
   );
   process.exit(isGreen ? 0 : 1);

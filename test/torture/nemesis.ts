@@ -3,6 +3,7 @@ import type { NativeStack } from '../../src/cli/stack/native-stack.ts';
 import type { Ledger } from './ledger.ts';
 import type { Producers } from './producers.ts';
 import { type Random, between, oneOf, randomFrom } from './random.ts';
+import { type Calling, type CallingStrikes, strikeBank, strikeWorker } from './workers/calling-strikes.ts';
 
 /** What was done to whom. */
 export interface Restarts {
@@ -20,12 +21,17 @@ export interface NemesisOptions {
   readonly stack: NativeStack;
   readonly producers: Producers;
   readonly ledger: Ledger;
+  /** Missing where nobody calls anybody. */
+  readonly calling: Calling | undefined;
   readonly onNews: (line: string) => void;
 }
 
 /** Kills and restarts everything at random until it is told to stop; one course of events for each kind, so that they overlap. */
 export class Nemesis {
   readonly restarts: Restarts = { broker: 0, database: 0, producers: 0, freezes: 0, sessions: 0 };
+  readonly callingStrikes: CallingStrikes = { workerRestarts: 0, workerFreezes: 0, bankResets: 0, bankOutages: 0 };
+  /** When the database was away. */
+  readonly databaseOutages: { readonly from: number; readonly to: number }[] = [];
   readonly #options: NemesisOptions;
   /** No further strike. */
   readonly #stop = new AbortController();
@@ -44,6 +50,13 @@ export class Nemesis {
       this.#course('producers', [1_500, 5_000], (random) => this.#strikeProducer(random)),
       this.#course('sessions', [1_000, 4_000], (random) => this.#killSessions(random)),
     ];
+    const { calling, onNews } = this.#options;
+    if (calling === undefined) return;
+    const tools = { strikes: this.callingStrikes, onNews, wait: (ms: number) => this.#wait(ms) };
+    this.#courses.push(
+      this.#course('workers', [2_000, 7_000], (random) => strikeWorker(calling, random, tools)),
+      this.#course('bank', [4_000, 14_000], (random) => strikeBank(calling, random, tools)),
+    );
   }
 
   /** No further strike; resolves when what was struck down is up again. Rejects when something could not be brought up. */
@@ -51,6 +64,7 @@ export class Nemesis {
     this.#stop.abort();
     await Promise.all(this.#courses);
     this.#options.producers.heal();
+    this.#options.calling?.workers.heal();
   }
 
   /** At once, whatever is down; for a run that is given up. Never rejects. Idempotent. */
@@ -83,11 +97,13 @@ export class Nemesis {
   async #restartServer(name: 'broker' | 'database', random: Random): Promise<void> {
     const server = this.#options.stack[name];
     this.#options.onNews(`kill -9 ${name}`);
+    const from = Date.now();
     server.kill('SIGKILL');
     await server.waitForExit();
     await this.#wait(between(random, [0, 3_000]));
     await server.start(this.#halt.signal);
     this.restarts[name] += 1;
+    if (name === 'database') this.databaseOutages.push({ from, to: Date.now() });
     this.#options.onNews(`${name} is up again`);
   }
 

@@ -39,7 +39,7 @@ for (const name of ['unhandledRejection', 'uncaughtException'] as const) {
 
 const commitFaults = new Map<string, OrderPlan['commitFault']>();
 const listeners = tortureListeners(
-  workload.strategies,
+  workload,
   (transactionId, { commitFault }) => void (commitFault === undefined || commitFaults.set(transactionId, commitFault)),
   variant?.rowLookup,
 );
@@ -92,7 +92,7 @@ async function place(publisher: TransactionalPublisher, number: number): Promise
     report({ kind: 'started', attemptId });
     try {
       const input = { orderId, attemptId, amount: attempt * 100, plan };
-      const { transactionId } = await publisher.publish(listeners.get(listenerName(plan.strategy, plan.messages))!, input, {
+      const { transactionId } = await publisher.publish(listeners.get(listenerName(plan))!, input, {
         correlationId: attemptId,
       });
       report({ kind: 'resolved', attemptId, transactionId });

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Evidence, Outcome, SaidWord } from './judge.ts';
-import { ProducerProcess } from './producer-process.ts';
-import type { ProducerSettings, Report } from './reports.ts';
+import { ReportingProcess } from './reporting-process.ts';
+import type { ProducerOrders, ProducerSettings, Report } from './reports.ts';
 import { type Workload, attemptIdOf, numberOf, orderIdOfNumber, planOf } from './workload.ts';
 
+const MODULE = fileURLToPath(new URL('producer.child.ts', import.meta.url));
 const GIVE_EVERY_MS = 100;
 
 export interface ProducersOptions {
@@ -18,7 +20,7 @@ export interface ProducersOptions {
 
 interface Slot {
   readonly name: string;
-  process: ProducerProcess;
+  process: ReportingProcess<Report>;
   /** Orders it was given and has not finished. */
   readonly given: Set<number>;
 }
@@ -32,7 +34,7 @@ export class Producers {
   readonly crashes: string[] = [];
   readonly #options: ProducersOptions;
   readonly #slots: Slot[] = [];
-  readonly #bystanders: ProducerProcess[] = [];
+  readonly #bystanders: ReportingProcess<Report>[] = [];
   readonly #words: Word[] = [];
   readonly #finished = new Set<string>();
   readonly #again: number[] = [];
@@ -57,14 +59,18 @@ export class Producers {
     for (const slot of this.#slots) this.#whenItEnds(slot);
   }
 
-  #launch(name: string, owner: string): ProducerProcess {
+  #launch(name: string, owner: string): ReportingProcess<Report> {
     this.#lives += 1;
     const { folder, settings } = this.#options;
-    return new ProducerProcess(
-      { ...settings, name, owner, reportFile: join(folder, `${name}-${this.#lives}.jsonl`) },
-      join(folder, 'log', `${name}.log`),
-      { report: (report) => this.#take(report), crash: (how) => this.crashes.push(how) },
-    );
+    const own: ProducerSettings = { ...settings, name, owner, reportFile: join(folder, `${name}-${this.#lives}.jsonl`) };
+    return new ReportingProcess<Report>({
+      name,
+      module: MODULE,
+      settings: own,
+      logFile: join(folder, 'log', `${name}.log`),
+      onReport: (report) => this.#take(report),
+      onCrash: (how) => this.crashes.push(how),
+    });
   }
 
   #whenItEnds(slot: Slot): void {
@@ -128,7 +134,7 @@ export class Producers {
         numbers.push(number);
         slot.given.add(number);
       }
-      if (numbers.length > 0) slot.process.give(numbers);
+      if (numbers.length > 0) slot.process.give({ numbers } satisfies ProducerOrders);
     }
   }
 

@@ -11,19 +11,28 @@ import { Producers } from './producers.ts';
 import { TOPICS } from './torture-listeners.ts';
 import { type TortureOptions, transactionTimeoutOf } from './torture-options.ts';
 import { Migration20260101009000Torture, TortureOrderEntity } from './torture-tables.ts';
-import { UNSAFE_VARIANTS } from './unsafe/unsafe-variants.ts';
+import { UNSAFE_VARIANTS, workloadOf } from './unsafe/unsafe-variants.ts';
+import { CallRecords } from './workers/call-records.ts';
+import type { Calling } from './workers/calling-strikes.ts';
+import { CHARGE_GROUP, TIMER_GROUP, TIMER_TOPIC } from './workers/charge-listener.ts';
+import { TortureBank } from './workers/torture-bank.ts';
+import { Workers } from './workers/workers.ts';
 
 /** Everybody who takes part, ready to begin. */
 export interface Stage {
   readonly stack: NativeStack;
   readonly producers: Producers;
   readonly ledger: Ledger;
+  /** Missing where no order is to be charged. */
+  readonly calling: (Calling & { readonly records: CallRecords }) | undefined;
 }
 
 const START_DEADLINE_MS = 120_000;
 /** Orders that one producer has under way. Under the nemesis most of them wait for something that is down. */
 const CONCURRENCY = 40;
 const CONCURRENCY_OF_VARIANTS = 16;
+/** One of them may be frozen and one dead. */
+const WORKERS = 3;
 
 /** Starts servers, tables, producers and consumer side by side. All of it ends with `resources`, and with this process. */
 export async function openStage(options: TortureOptions, resources: AsyncDisposableStack): Promise<Stage> {
@@ -51,16 +60,21 @@ export async function openStage(options: TortureOptions, resources: AsyncDisposa
       isSteady,
     },
   });
-  const endProducers = (): Promise<void> => producers.close(0);
-  resources.defer(endProducers);
+  const calling =
+    workloadOf(options).charged > 0 ? await openCalling(options, { endpoints, mysqlUrl, folder: dataDir }, resources) : undefined;
+  const endProcesses = async (): Promise<void> => {
+    await Promise.all([producers.close(0), calling?.workers.close({ isGivenUp: true })]);
+  };
+  resources.defer(endProcesses);
   // They wait for what they need: the run begins sooner than if they were started one after the other.
   producers.start();
+  calling?.workers.start();
   const starting = startNativeStack({
     cacheDir: resolve(import.meta.dirname, '../../.cache'),
     dataDir,
     profile: 'test',
-    topics: Object.values(TOPICS).map((name) => ({ name, type: 'TRANSACTION' as const })),
-    groups: [{ name: GROUP, retryMaxTimes: 1_000 }],
+    topics: [...Object.values(TOPICS).map((name) => ({ name, type: 'TRANSACTION' as const })), { name: TIMER_TOPIC, type: 'DELAY' }],
+    groups: [GROUP, CHARGE_GROUP, TIMER_GROUP].map((name) => ({ name, retryMaxTimes: 1_000 })),
     transactionTimeOutMs: transactionTimeoutOf(options),
     ports,
     signal,
@@ -71,13 +85,28 @@ export async function openStage(options: TortureOptions, resources: AsyncDisposa
     createTables(mysqlUrl, signal),
   ]);
   // Before the servers, which they would miss.
-  resources.defer(endProducers);
+  resources.defer(endProcesses);
   const ledger = resources.adopt(await Ledger.open(endpoints, mysqlUrl), (opened) => opened.close());
   await waitUntil(
-    () => (producers.isAllReady ? Promise.resolve() : Promise.reject(new Error(`not yet; see ${dataDir}/log/producer-*.log`))),
-    { what: 'the producers to be ready', timeoutMs: START_DEADLINE_MS, signal },
+    () => {
+      const isReady = producers.isAllReady && calling?.workers.isAllReady !== false;
+      return isReady ? Promise.resolve() : Promise.reject(new Error(`not yet; see ${dataDir}/log/{producer,worker}-*.log`));
+    },
+    { what: 'producers and workers to be ready', timeoutMs: START_DEADLINE_MS, signal },
   );
-  return { stack, producers, ledger };
+  return { stack, producers, ledger, calling };
+}
+
+async function openCalling(
+  options: TortureOptions,
+  { endpoints, mysqlUrl, folder }: { readonly endpoints: string; readonly mysqlUrl: string; readonly folder: string },
+  resources: AsyncDisposableStack,
+): Promise<NonNullable<Stage['calling']>> {
+  const { seed, unsafe, isSteady } = options;
+  const bank = resources.adopt(await TortureBank.open(workloadOf(options).bank, seed), (opened) => opened.close());
+  const records = resources.adopt(new CallRecords(mysqlUrl), (opened) => opened.close());
+  const settings = { endpoints, mysqlUrl, bank: bank.origin, unsafe, isSteady };
+  return { bank, records, workers: new Workers({ count: WORKERS, folder, settings }) };
 }
 
 /** As soon as the database answers. */

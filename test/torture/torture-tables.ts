@@ -11,6 +11,10 @@ export const TortureOrderEntity = defineEntity({
     transactionId: p.string().length(36).unique(),
     messages: p.integer(),
     amount: p.integer(),
+    isCharged: p.boolean(),
+    /** Counted by the worker's `onSuccess` and `onFail`. */
+    paid: p.integer().default(0),
+    refused: p.integer().default(0),
   },
 });
 
@@ -25,6 +29,9 @@ export class Migration20260101009000Torture extends Migration {
       transaction_id varchar(36) not null,
       messages int not null,
       amount int not null,
+      is_charged boolean not null,
+      paid int not null default 0,
+      refused int not null default 0,
       unique key torture_order_transaction (transaction_id)
     ) engine = InnoDB`);
     this.addSql('create table if not exists torture_stock (id int not null primary key, sold int not null) engine = InnoDB');

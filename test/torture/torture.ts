@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../../src/cli/stack/wait-until.ts';
-import { type Verdict, judge } from './judge.ts';
+import { type Verdict, byGravity, judge } from './judge.ts';
 import { Nemesis, type Restarts } from './nemesis.ts';
 import { type Stage, openStage } from './stage.ts';
 import { type TortureOptions, transactionTimeoutOf } from './torture-options.ts';
 import { workloadOf } from './unsafe/unsafe-variants.ts';
+import type { CallingStrikes } from './workers/calling-strikes.ts';
+import { type WorkerVerdict, judgeWorkers } from './workers/judge-workers.ts';
 
 export interface TortureResult extends Verdict {
   readonly orders: number;
@@ -12,8 +14,10 @@ export interface TortureResult extends Verdict {
   readonly underNemesis: number;
   readonly restarts: Restarts;
   readonly rejections: Readonly<Record<string, number>>;
-  /** Whether check-backs and deliveries came to an end with nothing undelivered. */
+  /** Whether check-backs, deliveries and calls came to an end with nothing undelivered. */
   readonly isDrained: boolean;
+  /** What became of the orders that were charged; missing where none were. */
+  readonly calling: (Omit<WorkerVerdict, 'violations'> & CallingStrikes) | undefined;
 }
 
 const STATUS_EVERY_MS = 3_000;
@@ -21,12 +25,20 @@ const STATUS_EVERY_MS = 3_000;
 const QUIET_MS = 5_000;
 /** Quiet beyond that with something undelivered: waiting longer would be for nothing. */
 const GIVE_UP_AFTER_MS = 15_000;
+/** As long without a word to the bank, with calls that have no end. Leases and backoffs are shorter. */
+const GIVE_UP_CALLING_AFTER_MS = 40_000;
 /** How long the backlog may take to drain once nothing fails any more. */
 const DRAIN_DEADLINE_MS = 150_000;
 const STALL_MS = 60_000;
 const READ_DEADLINE_MS = 30_000;
 
-type Conclude = (isFinal: boolean) => Promise<Verdict>;
+type Conclude = (isFinal: boolean) => Promise<Conclusion>;
+
+/** The verdict on both halves; violations of both are in `orders`. */
+interface Conclusion {
+  readonly orders: Verdict;
+  readonly calling: WorkerVerdict | undefined;
+}
 
 /** One run on a stack of its own. Whatever happens, nothing of it is left running. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
@@ -37,17 +49,18 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { producers } = stage;
   const nemesis = new Nemesis({ ...stage, seed, onNews });
   resources.defer(() => nemesis.halt());
-  const status = setInterval(() => onNews(describe(stage, nemesis.restarts, options.orders)), STATUS_EVERY_MS);
+  const status = setInterval(() => onNews(describe(stage, nemesis, options.orders)), STATUS_EVERY_MS);
   resources.defer(() => clearInterval(status));
-  const conclude: Conclude = (isFinal) => concludeFrom(stage, options, isFinal);
+  const conclude: Conclude = (isFinal) => concludeFrom(stage, nemesis, options, isFinal);
   let underNemesis = 0;
-  const result = (verdict: Verdict, isDrained: boolean): TortureResult => ({
-    ...verdict,
+  const result = ({ orders, calling }: Conclusion, isDrained: boolean): TortureResult => ({
+    ...orders,
     orders: options.orders,
     underNemesis,
     restarts: nemesis.restarts,
     rejections: producers.rejections,
     isDrained,
+    calling: calling && figuresOf(calling, nemesis.callingStrikes),
   });
 
   onNews('producers are ready: orders begin');
@@ -67,30 +80,45 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   await finish(stage, signal);
   onNews('all orders are finished; waiting until nothing is undelivered and nothing is asked any more');
   const isDrained = await drain(stage, conclude, (transactionTimeoutOf(options) ?? 0) + QUIET_MS, signal);
-  await producers.close(30_000);
+  await Promise.all([producers.close(30_000), stage.calling?.workers.close({ isGivenUp: false })]);
   const verdict = await conclude(true);
   return result(verdict, isDrained);
 }
 
-async function concludeFrom({ producers, ledger }: Stage, options: TortureOptions, isFinal: boolean): Promise<Verdict> {
+async function concludeFrom(
+  { producers, ledger, calling }: Stage,
+  { databaseOutages }: Nemesis,
+  options: TortureOptions,
+  isFinal: boolean,
+): Promise<Conclusion> {
   // First what was said and seen, then the database: a row that comes in between excuses nobody.
-  const { words, crashes } = producers;
+  const { words } = producers;
+  const crashes = [...producers.crashes, ...(calling?.workers.crashes ?? [])];
   const deliveries = [...ledger.deliveries];
   const outcomes = new Map(producers.outcomes);
+  const seen = calling && { ...calling.bank.evidence(), strikes: [...calling.workers.strikes, ...databaseOutages] };
   const read = { what: 'the database to be read', timeoutMs: READ_DEADLINE_MS, signal: options.signal };
   const { rows, effects, updates } = await waitUntil(() => ledger.readDatabase(), read);
+  const records = calling && (await waitUntil(() => calling.records.read(), read));
   const expected = producers.expectedUpdates(rows, workloadOf(options));
   const { isSteady } = options;
-  return judge({ outcomes, rows, deliveries, words, effects, updates: { ...updates, expected }, crashes, isFinal, isSteady });
+  const verdict = judge({ outcomes, rows, deliveries, words, effects, updates: { ...updates, expected }, crashes, isFinal, isSteady });
+  const called = seen && records && judgeWorkers({ ...seen, ...records, isFinal, isSteady });
+  return { orders: { ...verdict, violations: byGravity([...verdict.violations, ...(called?.violations ?? [])]) }, calling: called };
+}
+
+function figuresOf(verdict: WorkerVerdict, strikes: CallingStrikes): TortureResult['calling'] {
+  const { violations: _, ...figures } = verdict;
+  return { ...figures, ...strikes };
 }
 
 /** Judges every second; the first violation that needs no further proof ends the run, or `undefined` when the time is over. */
-async function firstViolation(conclude: Conclude, isOver: () => boolean, signal: AbortSignal): Promise<Verdict | undefined> {
+async function firstViolation(conclude: Conclude, isOver: () => boolean, signal: AbortSignal): Promise<Conclusion | undefined> {
   while (!isOver()) {
     await sleep(1_000, undefined, { signal });
     const verdict = await conclude(false);
     // A false answer alone is no loss yet; it is about to be one.
-    if (verdict.violations.some(({ invariant }) => invariant !== 'same answer for ever')) return verdict;
+    if (verdict.orders.violations.some(({ invariant }) => invariant !== 'same answer for ever')) return verdict;
   }
   return undefined;
 }
@@ -106,15 +134,17 @@ async function finish({ producers }: Stage, signal: AbortSignal): Promise<void> 
   }
 }
 
-/** Waits until every committed row is delivered and nobody has asked or delivered anything for a while; false when that does not come. */
-async function drain({ producers, ledger }: Stage, conclude: Conclude, quietMs: number, signal: AbortSignal): Promise<boolean> {
+/** Waits until every committed row is delivered and charged, and nobody has asked or delivered anything for a while; false when that does not come. */
+async function drain({ producers, ledger, calling }: Stage, conclude: Conclude, quietMs: number, signal: AbortSignal): Promise<boolean> {
   const startedAt = Date.now();
   while (Date.now() < startedAt + DRAIN_DEADLINE_MS) {
     await sleep(1_000, undefined, { signal });
-    const { lost } = await conclude(true);
+    const { orders, calling: called } = await conclude(true);
     const quietFor = Math.min(producers.quietMs, ledger.quietMs + QUIET_MS / 2, Date.now() - startedAt);
-    if (lost === 0 && quietFor >= quietMs) return true;
-    if (quietFor >= quietMs + GIVE_UP_AFTER_MS) break;
+    const isCalling = (called?.unfinished ?? 0) > 0;
+    if (orders.lost === 0 && !isCalling && quietFor >= quietMs) return true;
+    if (orders.lost > 0 && quietFor >= quietMs + GIVE_UP_AFTER_MS) break;
+    if (isCalling && Math.min(quietFor, calling!.bank.quietMs) >= GIVE_UP_CALLING_AFTER_MS) break;
   }
   return false;
 }
@@ -123,11 +153,16 @@ async function until(isDone: () => boolean, signal: AbortSignal): Promise<void> 
   while (!isDone()) await sleep(100, undefined, { signal });
 }
 
-function describe({ producers, ledger }: Stage, restarts: Restarts, orders: number): string {
+function describe({ producers, ledger, calling }: Stage, { restarts, callingStrikes }: Nemesis, orders: number): string {
   const { finished, running, checks } = producers.progress;
   const { broker, database, producers: killed, freezes, sessions } = restarts;
+  const { workerRestarts, workerFreezes, bankResets, bankOutages } = callingStrikes;
   return (
     `${finished} of ${orders} orders finished, ${running} under way · ${ledger.deliveries.length} deliveries · ${checks} checks · ` +
-    `restarts: broker ${broker}, database ${database}, producers ${killed}; ${freezes} freezes, ${sessions} sessions killed`
+    `restarts: broker ${broker}, database ${database}, producers ${killed}; ${freezes} freezes, ${sessions} sessions killed` +
+    (calling === undefined
+      ? ''
+      : ` · ${calling.bank.requestCount} requests at the bank; workers: ${workerRestarts} restarts, ${workerFreezes} freezes; ` +
+        `bank: ${bankResets} resets, ${bankOutages} outages`)
   );
 }

@@ -1,4 +1,5 @@
 import { type Random, between, oneOf, randomFrom } from './random.ts';
+import { ALL_BANK_FAULTS, type BankFaults, NO_BANK_FAULTS } from './workers/bank-faults.ts';
 
 export type Strategy = `${'row' | 'marker'}-${'first' | 'overlapped' | 'beforeCommit'}`;
 
@@ -29,6 +30,9 @@ export interface Workload {
   readonly killedBeforeCommit: number;
   /** Times an order is tried when it was refused with an error that allows it. */
   readonly maxAttempts: number;
+  /** Orders that workers have to charge at the bank. */
+  readonly charged: number;
+  readonly bank: BankFaults;
 }
 
 /** Everything at once. */
@@ -45,6 +49,8 @@ export const MIXED: Workload = {
   lostCommitAnswer: 0.005,
   killedBeforeCommit: 0.005,
   maxAttempts: 3,
+  charged: 0.2,
+  bank: ALL_BANK_FAULTS,
 };
 
 /** All strategies, ordinary failures of the business, and nothing that would make the broker ask. */
@@ -58,6 +64,7 @@ export const STEADY: Workload = {
   lostCommitAnswer: 0,
   killedBeforeCommit: 0,
   maxAttempts: 1,
+  bank: NO_BANK_FAULTS,
 };
 
 /** What one order is and what will happen to it. */
@@ -73,6 +80,8 @@ export interface OrderPlan {
   readonly commitFault: 'lostAnswer' | 'killedBefore' | undefined;
   /** Written by an INSERT of its own, behind the entity manager's back. */
   readonly isNative: boolean;
+  /** Charged at the bank by whoever gets its message. */
+  readonly isCharged: boolean;
 }
 
 /** The same for the same seed and number, whichever process asks. */
@@ -91,6 +100,7 @@ export function planOf(workload: Workload, seed: number, number: number): OrderP
     losesHalfAck: hit(workload.lostHalfAck),
     commitFault: hit(workload.lostCommitAnswer) ? 'lostAnswer' : hit(workload.killedBeforeCommit) ? 'killedBefore' : undefined,
     isNative: hit(0.3),
+    isCharged: hit(workload.charged),
   };
 }
 
@@ -105,3 +115,5 @@ export const orderIdOfNumber = (number: number): string => `${PREFIX}${String(nu
 export const numberOf = (orderId: string): number => Number(orderId.slice(PREFIX.length));
 export const attemptIdOf = (orderId: string, attempt: number): string => `${orderId}/${attempt}`;
 export const orderIdOf = (attemptId: string): string => attemptId.slice(0, attemptId.indexOf('/'));
+/** The order in an idempotency key, whatever was put around it; the text itself when there is none. */
+export const orderIdInKey = (text: string): string => /order-\d+/.exec(text)?.[0] ?? text;

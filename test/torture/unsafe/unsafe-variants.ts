@@ -1,4 +1,6 @@
 import { MIXED, STEADY, type Workload } from '../workload.ts';
+import { AUDIT_AFTER_CALL } from './audit-after-call.ts';
+import { NEW_KEY_PER_RETRY, RETRY_AFTER_READ_TIMEOUT } from './blind-retries.ts';
 import { BUSINESS_KEY_LOOKUP } from './business-key.ts';
 import { FOREIGN_OWNER_ROLLBACK } from './foreign-owner.ts';
 import { IN_DOUBT_AS_COMMIT, IN_DOUBT_AS_ROLLBACK } from './in-doubt.ts';
@@ -7,7 +9,7 @@ import { DUPLICATE_MARKER_IGNORED, MARKER_FIRST_READ, MARKER_PURGED_EARLY } from
 import { FOR_SHARE_FIRST, PLAIN_SELECT_BEFORE_COMMIT, PLAIN_SELECT_FIRST, PLAIN_SELECT_OVERLAPPED } from './plain-look-ups.ts';
 import type { UnsafeVariant } from './unsafe-variant.ts';
 
-/** The unsafe variants of faults.md that concern publishing. test/model/unsafe-variants.ts proves the same ones unsafe. */
+/** The wrong protocols: first those of publishing, which test/model/unsafe-variants.ts proves unsafe as well, then those of calling. */
 export const UNSAFE_VARIANTS: ReadonlyMap<string, UnsafeVariant> = new Map([
   ['plain-select-first', PLAIN_SELECT_FIRST],
   ['plain-select-overlapped', PLAIN_SELECT_OVERLAPPED],
@@ -21,6 +23,9 @@ export const UNSAFE_VARIANTS: ReadonlyMap<string, UnsafeVariant> = new Map([
   ['in-doubt-as-commit', IN_DOUBT_AS_COMMIT],
   ['foreign-owner-rollback', FOREIGN_OWNER_ROLLBACK],
   ['business-key-lookup', BUSINESS_KEY_LOOKUP],
+  ['retry-after-read-timeout', RETRY_AFTER_READ_TIMEOUT],
+  ['new-idempotency-key-per-retry', NEW_KEY_PER_RETRY],
+  ['audit-after-call', AUDIT_AFTER_CALL],
 ]);
 
 /**
@@ -29,5 +34,5 @@ export const UNSAFE_VARIANTS: ReadonlyMap<string, UnsafeVariant> = new Map([
  */
 export function workloadOf({ isSteady, workload }: { readonly isSteady: boolean; readonly workload: string | undefined }): Workload {
   if (workload === undefined) return isSteady ? STEADY : MIXED;
-  return { ...STEADY, slowExecute: 0, maxAttempts: MIXED.maxAttempts, ...UNSAFE_VARIANTS.get(workload)?.workload };
+  return { ...STEADY, slowExecute: 0, charged: 0, maxAttempts: MIXED.maxAttempts, ...UNSAFE_VARIANTS.get(workload)?.workload };
 }

@@ -1,14 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { runAfterOurDeath } from '../../src/cli/stack/lifeline.ts';
-import type { ProducerSettings, Report } from './reports.ts';
 
-const MODULE = fileURLToPath(new URL('producer.child.ts', import.meta.url));
 const READ_EVERY_MS = 50;
 
-/** One life of a producer, seen from outside. It cannot outlive us, stopped or not. */
-export class ProducerProcess {
+export interface ReportingProcessOptions<Report> {
+  readonly name: string;
+  /** Path of the module it runs; its settings are its first argument, as JSON. */
+  readonly module: string;
+  readonly settings: object & { readonly reportFile: string };
+  readonly logFile: string;
+  readonly onReport: (report: Report) => void;
+  /** It ended although nobody ended it. */
+  readonly onCrash: (how: string) => void;
+}
+
+/** One life of a process that reports in JSON lines, `ready` among them, seen from outside. It cannot outlive us, stopped or not. */
+export class ReportingProcess<Report extends { readonly kind: string }> {
   readonly name: string;
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
@@ -22,14 +30,14 @@ export class ProducerProcess {
   isStopped = false;
   hasEnded = false;
 
-  constructor(settings: ProducerSettings, logFile: string, on: { report(report: Report): void; crash(how: string): void }) {
-    this.name = settings.name;
-    this.#onReport = on.report;
+  constructor({ name, module, settings, logFile, onReport, onCrash }: ReportingProcessOptions<Report>) {
+    this.name = name;
+    this.#onReport = onReport;
     writeFileSync(settings.reportFile, '');
     this.#file = openSync(settings.reportFile, 'r');
     const log = openSync(logFile, 'a');
     // A process group of its own: Ctrl-C reaches us alone, and we end the rest.
-    this.#child = spawn(process.execPath, [MODULE, JSON.stringify(settings)], { stdio: ['pipe', log, log], detached: true });
+    this.#child = spawn(process.execPath, [module, JSON.stringify(settings)], { stdio: ['pipe', log, log], detached: true });
     closeSync(log);
     this.#child.stdin!.on('error', () => {});
     const callOff = this.#child.pid === undefined ? () => {} : runAfterOurDeath(`kill -9 -${this.#child.pid}`);
@@ -43,7 +51,7 @@ export class ProducerProcess {
         closeSync(this.#file);
         this.hasEnded = true;
         this.isReady = false;
-        if (!this.#isAskedToEnd) on.crash(`${settings.name} ${how} although nobody ended it; its log is ${logFile}`);
+        if (!this.#isAskedToEnd) onCrash(`${name} ${how} although nobody ended it; its log is ${logFile}`);
         resolve();
       };
       this.#child.once('error', (error) => onEnd(`could not be run: ${error.message}`));
@@ -52,8 +60,9 @@ export class ProducerProcess {
     this.#reading = setInterval(() => this.#read(), READ_EVERY_MS);
   }
 
-  give(numbers: readonly number[]): void {
-    this.#child.stdin!.write(`${JSON.stringify({ numbers })}\n`);
+  /** A line on its standard input. */
+  give(line: object): void {
+    this.#child.stdin!.write(`${JSON.stringify(line)}\n`);
   }
 
   kill(): void {
@@ -67,15 +76,20 @@ export class ProducerProcess {
     this.#child.kill(isStopped ? 'SIGSTOP' : 'SIGCONT');
   }
 
-  /** Asks it to finish what is running; it is killed when it takes too long. */
-  async end(patienceMs: number): Promise<void> {
-    if (this.hasEnded) return;
+  /** Asks it to finish what is running; false when it took too long and was killed. */
+  async end(patienceMs: number): Promise<boolean> {
+    if (this.hasEnded) return true;
     this.#isAskedToEnd = true;
     this.stop(false);
     this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.kill(), patienceMs);
+    let isPatient = true;
+    const timer = setTimeout(() => {
+      isPatient = false;
+      this.kill();
+    }, patienceMs);
     await this.ended;
     clearTimeout(timer);
+    return isPatient;
   }
 
   #read(): void {
