@@ -8,7 +8,7 @@ import { drainBrokerDeadLetters } from '../dead-letter/drain-broker-dead-letters
 import { ConfigurationError } from '../errors.ts';
 import type { ExternalCallStore } from '../gateway/external-call-store.ts';
 import { type Gateway, createGateway } from '../gateway/gateway.ts';
-import type { AnySaga } from '../saga/define-saga.ts';
+import type { AnySaga, AnyStepWork } from '../saga/define-saga.ts';
 import { startSagaRunner } from '../saga/saga-runner.ts';
 import type { Logger } from '../shared/logger.ts';
 import { keepUnknownOutcomes } from '../status-check/keep-unknown-outcome.ts';
@@ -54,7 +54,7 @@ export async function composeWorker(
   options: ComposeWorkerOptions = {},
 ): Promise<Composed<ComposedWorker>> {
   const listeners = (config.messageListeners ?? []).map((listener) => hurried(listener, options.statusCheckAfterMs));
-  const sagas = config.sagas ?? [];
+  const sagas = (config.sagas ?? []).map((saga) => hurriedSaga(saga, options.statusCheckAfterMs));
   if (listeners.length + sagas.length === 0)
     throw new ConfigurationError('the configuration has neither messageListeners nor sagas for a worker to run');
   requireOrigins(config, callsOf(listeners, sagas));
@@ -214,7 +214,21 @@ function requireOrigins({ origins }: LoadedConfig, calls: ReturnType<typeof call
 }
 
 function hurried(listener: AnyListener, afterMs: number | undefined): AnyListener {
-  if (afterMs === undefined || listener.call?.statusCheck === undefined) return listener;
-  const statusCheck = { ...listener.call.statusCheck, afterMs };
-  return { ...listener, call: { ...listener.call, statusCheck } } as AnyMessageListener;
+  if (afterMs === undefined || listener.call === undefined) return listener;
+  return { ...listener, call: hurriedCall(listener.call, afterMs) } as AnyMessageListener;
 }
+
+/** It keeps its fingerprint: when an institution is asked is no matter of which steps there are. */
+function hurriedSaga(saga: AnySaga, afterMs: number | undefined): AnySaga {
+  if (afterMs === undefined) return saga;
+  const work = (of: AnyStepWork): AnyStepWork => (typeof of === 'function' ? of : { ...of, call: hurriedCall(of.call, afterMs) });
+  const steps = saga.steps.map((step) => ({
+    ...step,
+    action: work(step.action),
+    compensation: step.compensation && work(step.compensation),
+  }));
+  return { ...saga, steps };
+}
+
+const hurriedCall = <Call extends AnyMessageListener['call']>(call: Call, afterMs: number): Call =>
+  call.statusCheck === undefined ? call : { ...call, statusCheck: { ...call.statusCheck, afterMs } };
