@@ -1,12 +1,4 @@
-import type {
-  Endpoints,
-  FilterExpression,
-  MessageQueue,
-  Producer,
-  SimpleConsumer,
-  TopicRouteData,
-  service,
-} from './client-package.ts';
+import type { Endpoints, FilterExpression, MessageQueue, Producer, SimpleConsumer, TopicRouteData, service } from './client-package.ts';
 
 export type Client = Producer | SimpleConsumer;
 
