@@ -120,7 +120,7 @@ export async function startDockerStackForTests(options: DockerTestStackOptions =
     ])
     // Over the official image's options: 8 GB of heap, touched at start.
     .withEnvironment({
-      JAVA_OPT_EXT: '-Xms256m -Xmx512m -Xmn128m -XX:MaxDirectMemorySize=256m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1',
+      JAVA_OPT_EXT: '-Xms256m -Xmx512m -Xmn128m -XX:MaxDirectMemorySize=768m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1',
     })
     .withCopyContentToContainer([
       {

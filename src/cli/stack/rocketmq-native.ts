@@ -71,7 +71,7 @@ export function rocketmqProcesses(options: RocketmqOptions): { namesrv: ManagedP
 
   const brokerMemory =
     options.profile === 'test'
-      ? ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=256m']
+      ? ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=768m']
       : ['-Xms1g', '-Xmx1g', '-XX:MaxDirectMemorySize=1g'];
   const broker = java(
     'broker',
