@@ -47,7 +47,7 @@ describe('checkback demo', () => {
         expect(verdicts).toEqual([
           expect.stringMatching(/✓ one decision: the row is there/),
           expect.stringMatching(/✓ nothing was lost: the broker asked back, the row answered COMMIT/),
-          expect.stringMatching(/✓ not retried: the bank was asked 1 time/),
+          expect.stringMatching(/✓ never retried blindly: the bank was sent 1 payment, and was paid once/),
           expect.stringMatching(/✓ \(b\) again: no row, no delivery and no call/),
         ]);
         expect(told).toMatch(/check-back: .* → COMMIT, from the row/);
