@@ -60,7 +60,7 @@ export type { Backoff, RetryOptions, RetryPolicy } from './worker/retry-options.
 export type { FailureClass } from './worker/failure-class.ts';
 export type { DeadLetterSink } from './worker/dead-letter-sink.ts';
 export type { UnknownOutcomeSink } from './worker/unknown-outcome-sink.ts';
-export type { EndTransactions } from './worker/work-call.ts';
+export type { EndTransactions } from './worker/end-transactions.ts';
 export type { ProcessedMessageStore } from './worker/processed-message-store.ts';
 export { onWorkerEvent } from './worker/diagnostics.ts';
 export type { DeliveryEvent, WorkerDiagnostics } from './worker/diagnostics.ts';

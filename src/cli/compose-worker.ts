@@ -23,7 +23,7 @@ import { applyOutcome } from '../worker/apply-outcome.ts';
 import { decodeMessage } from '../worker/decode-message.ts';
 import type { AnyListener, AnyMessageListener } from '../worker/message-listener.ts';
 import type { UnknownOutcomeSink } from '../worker/unknown-outcome-sink.ts';
-import type { EndTransactions } from '../worker/work-call.ts';
+import type { EndTransactions } from '../worker/end-transactions.ts';
 import { type Worker, startWorker } from '../worker/worker.ts';
 import { snapshot } from '../worker/worker-stats.ts';
 import { type Composed, type Orm, composeCompensations, openDatabase } from './compose.ts';

@@ -5,7 +5,7 @@ import { mysqlTransactionDatabase } from '../store/mysql-transaction-database.ts
 import { openOrm } from '../store/open-orm.ts';
 import { TransactionalPublisher } from '../transaction/transactional-publisher.ts';
 import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
-import type { EndTransactions } from '../worker/work-call.ts';
+import type { EndTransactions } from '../worker/end-transactions.ts';
 import { type LoadedConfig, loadConfig } from './config.ts';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from '../../schema/engine.ts';
 

@@ -1,13 +1,12 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { ReceivedMessage } from '../broker/message.ts';
 import { CallThrottledError, CircuitOpenError } from '../errors.ts';
-import type { FinalOutcome } from '../gateway/call-outcome.ts';
-import type { InTransaction } from '../gateway/external-call-store.ts';
 import type { CallOutcome, Gateway } from '../gateway/gateway.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import type { CallPause } from './call-pause.ts';
 import { dispositionOfOutcome } from './disposition.ts';
 import type { DispositionContext } from './disposition.ts';
+import type { EndTransactions } from './end-transactions.ts';
 import { failureClassOf } from './failure-class.ts';
 import type { AnyMessageListener, ListenerMessage } from './message-listener.ts';
 import type { UnknownOutcomeSink } from './unknown-outcome-sink.ts';
@@ -21,16 +20,6 @@ export interface CallTools {
   readonly random: () => number;
   readonly closing: AbortSignal;
 }
-
-/**
- * The transaction that an end of a call is recorded in, `onSuccess` or `onFail` included; `undefined` leaves it to the
- * store. The place to publish a compensating event in the same decision.
- */
-export type EndTransactions = (
-  listener: AnyMessageListener,
-  message: ListenerMessage<unknown>,
-  end: FinalOutcome<unknown>,
-) => InTransaction | undefined;
 
 interface CallWork {
   readonly listener: AnyMessageListener;

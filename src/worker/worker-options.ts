@@ -8,7 +8,7 @@ import type { AnyListener } from './message-listener.ts';
 import type { ProcessedMessageStore } from './processed-message-store.ts';
 import { MAX_INVISIBLE_MS } from './retry-options.ts';
 import type { UnknownOutcomeSink } from './unknown-outcome-sink.ts';
-import type { EndTransactions } from './work-call.ts';
+import type { EndTransactions } from './end-transactions.ts';
 
 /** A listener and the consumer, of the listener's topic and group, that feeds it. */
 export interface ConsumedListener {

@@ -6,7 +6,7 @@ import { checkOnce } from '../../status-check/check-once.ts';
 import { applyOutcome } from '../../worker/apply-outcome.ts';
 import { decodeMessage } from '../../worker/decode-message.ts';
 import type { AnyMessageListener } from '../../worker/message-listener.ts';
-import type { EndTransactions } from '../../worker/work-call.ts';
+import type { EndTransactions } from '../../worker/end-transactions.ts';
 
 /** Longer than any one question takes. */
 const LEASE_MS = 60_000;
