@@ -39,8 +39,8 @@ export class HalfMessages {
     return this.#halves.size;
   }
 
-  get hasUnwrittenOps(): boolean {
-    return this.#unwrittenOps.size > 0;
+  get unwrittenOps(): number {
+    return this.#unwrittenOps.size;
   }
 
   /** Oldest copy first; ended ones whose op is not written yet are among them. */

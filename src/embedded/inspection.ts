@@ -22,6 +22,8 @@ export interface EmbeddedBrokerStats {
   /** Messages that became readable. */
   readonly stored: number;
   readonly deliveries: number;
+  /** Ended halves whose record is not written yet: a crash brings them back. */
+  readonly unwrittenOps: number;
   /** Transactions the proxy's memory has a record of. */
   readonly remembered: number;
   readonly longPolls: number;
@@ -77,6 +79,7 @@ export function inspect(broker: () => MessageBroker, front: () => { connections:
         unaskedChecks,
         stored,
         deliveries: deliveries.total,
+        unwrittenOps: transactions.halves.unwrittenOps,
         remembered: transactions.memory.size,
         longPolls: polls.size,
         ...front(),

@@ -32,9 +32,8 @@ describe('checkback status', () => {
     );
     for (const orderId of ['one', 'two', 'silent']) await publisher.publish(shop.placeOrder, anOrder(orderId));
 
-    await expect
-      .poll(async () => (await statusOf(shop, ...namesrv)).queues, PATIENCE)
-      .toMatchObject([{ topic: shop.topic, group: shop.group, lag: 3 }]);
+    // The broker may deliver more often than was published: a check-back that crosses an END is answered COMMIT too.
+    await expect.poll(async () => (await statusOf(shop, ...namesrv)).queues[0]?.lag, PATIENCE).toBeGreaterThanOrEqual(3);
     const idle = await statusOf(shop);
     expect(idle).toMatchObject({ workers: [], calls: { unknown: 0 }, deadLetters: { open: 0 }, sagas: { running: 0 } });
     expect(idle.queues[0]!.lag).toMatch(/CHECKBACK_ROCKETMQ_NAMESRV/);
@@ -43,10 +42,8 @@ describe('checkback status', () => {
     await expect
       .poll(() => statusOf(shop, ...namesrv), PATIENCE)
       .toMatchObject({
-        workers: [
-          { pid: worker.pid, stats: { acked: 3, inFlight: 0 }, circuits: [expect.objectContaining({ origin: 'bank', state: 'closed' })] },
-        ],
-        queues: [{ lag: 0 }],
+        workers: [{ pid: worker.pid, stats: { inFlight: 0 }, circuits: [{ origin: 'bank', state: 'closed' }] }],
+        queues: [{ topic: shop.topic, group: shop.group, lag: 0 }],
         calls: {
           inProgress: 0,
           waiting: 0,
@@ -55,6 +52,8 @@ describe('checkback status', () => {
         },
         statusChecks: { byState: { DUE: 1, REVIEW: 0 }, overdue: 0 },
       });
+
+    expect((await statusOf(shop)).workers[0]?.stats.acked).toBeGreaterThanOrEqual(3);
 
     const screen = await runCheckback(['status', '--config', CONFIG], commandEnv(shop));
     expect(screen.stdout).toMatch(/workers: 1 alive/);
