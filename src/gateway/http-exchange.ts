@@ -94,13 +94,7 @@ class HttpExchange implements Dispatcher.DispatchHandler, ConnectionUser, PhaseO
 
   /** undici is about to write the first byte: from here on the request counts as sent. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // A process that was stopped wakes up connected, and its lease may be over: then nothing leaves any more.
-    const { late } = this.#clock;
-    if (late) {
-      this.#fail(late);
-      return controller.abort(new Error('too late to begin'));
-    }
-    this.#clock.writing();
+    if (!this.#clock.beginWriting()) controller.abort(new Error('too late to begin'));
   }
 
   /** undici has handed the last byte to the socket, which may still hold all of it. */

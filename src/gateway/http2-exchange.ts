@@ -58,9 +58,6 @@ class Http2Exchange {
 
   #send(lent: Http2Session): void {
     if (this.#isDone) return;
-    // A process that was stopped wakes up connected, and its lease may be over: then nothing leaves any more.
-    const { late } = this.#clock;
-    if (late) return this.#fail(late);
     const { session } = lent;
     if (!lent.isUsable || session.closed || session.destroyed) {
       // It ended before a byte was written on it: nothing was sent, so a fresh one takes its place.
@@ -69,7 +66,7 @@ class Http2Exchange {
       return this.#acquire();
     }
     const { body, method, path, headers } = this.#request;
-    this.#clock.writing();
+    if (!this.#clock.beginWriting()) return;
     try {
       const stream = session.request({ ':method': method, ':path': path, ...Object.fromEntries(headers) }, { endStream: !body });
       this.#stream = stream;

@@ -38,7 +38,7 @@ export class PhaseClock {
   }
 
   /** What time is up for by now, whether or not a timer has come to say so. */
-  get late(): 'timeout' | 'deadline' | undefined {
+  get #late(): 'timeout' | 'deadline' | undefined {
     const now = performance.now();
     // Node's timers may be early by a fraction of a millisecond.
     if (now + 1 >= this.#startedAt + this.#timeouts.totalMs) return 'deadline';
@@ -49,11 +49,20 @@ export class PhaseClock {
     this.#giveUpIn(this.#timeouts.connectMs);
   }
 
-  /** The first byte is about to leave: from here on the request counts as sent. */
-  writing(): void {
+  /**
+   * The first byte is about to leave: from here on the request counts as sent. False when it must not, time being up,
+   * which the owner has been told then: a process that was stopped wakes up connected, and its lease may be over.
+   */
+  beginWriting(): boolean {
+    const late = this.#late;
+    if (late) {
+      this.#owner.onLate(late);
+      return false;
+    }
     this.#phase = 'write';
     this.#writingAt = performance.now();
     this.#giveUpIn(this.#timeouts.writeMs);
+    return true;
   }
 
   /** The operating system has taken the last byte. Only the first word counts. */
@@ -107,7 +116,7 @@ export class PhaseClock {
   checkTime(): void {
     if (this.#isStopped) return;
     this.#timerAt = Number.POSITIVE_INFINITY;
-    const { late } = this;
+    const late = this.#late;
     if (late) this.#owner.onLate(late);
     else this.#giveUpIn(this.#phaseEndsAt - performance.now());
   }
