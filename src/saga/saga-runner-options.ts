@@ -3,6 +3,7 @@ import type { ExternalCallStore } from '../gateway/external-call-store.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type Ranges, resolveWholeNumbers } from '../shared/whole-number-options.ts';
 import type { AskInstitution } from './ask-institution.ts';
 import type { AnySaga } from './define-saga.ts';
 import type { SagaStore } from './saga-store.ts';
@@ -47,18 +48,18 @@ export interface SagaRunnerOptions extends Partial<SagaRunnerLimits> {
   readonly random?: () => number;
 }
 
+const MAX = 2 ** 31 - 1;
+const RANGES: Ranges<SagaRunnerLimits> = {
+  concurrency: [1, MAX],
+  chunk: [1, MAX],
+  pollMs: [1, MAX],
+  leaseMs: [1, MAX],
+  drainMs: [0, MAX],
+};
+
 /** Merges with the defaults, checks and freezes. Throws `RangeError` naming the option and its value. */
-export function resolveSagaRunnerLimits(options: Partial<SagaRunnerLimits>): SagaRunnerLimits {
-  const resolved: Record<string, number> = {};
-  for (const option of Object.keys(DEFAULT_SAGA_RUNNER_LIMITS) as (keyof SagaRunnerLimits)[]) {
-    const value = options[option] ?? DEFAULT_SAGA_RUNNER_LIMITS[option];
-    const least = option === 'drainMs' ? 0 : 1;
-    if (!Number.isSafeInteger(value) || value < least || value > 2 ** 31 - 1)
-      throw new RangeError(`${option} must be a whole number from ${least} to 2147483647, it is ${String(value)}`);
-    resolved[option] = value;
-  }
-  return Object.freeze(resolved as unknown as SagaRunnerLimits);
-}
+export const resolveSagaRunnerLimits = (options: Partial<SagaRunnerLimits>): SagaRunnerLimits =>
+  resolveWholeNumbers(options, DEFAULT_SAGA_RUNNER_LIMITS, RANGES);
 
 /** Sagas by what an instance says of its own. Throws `ConfigurationError` when one has no steps or two cannot be told apart. */
 export function sagaRegistry(

@@ -2,6 +2,7 @@ import type { Consumer } from '../broker/consumer.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type Ranges, resolveWholeNumbers } from '../shared/whole-number-options.ts';
 import type { AnyMessageListener } from '../worker/message-listener.ts';
 import type { CheckContext, ListenersByName } from './check-context.ts';
 
@@ -41,7 +42,7 @@ export interface StatusCheckerOptions extends Partial<StatusCheckerLimits>, Pick
   readonly random?: () => number;
 }
 
-const RANGES: Record<keyof StatusCheckerLimits, readonly [min: number, max: number]> = {
+const RANGES: Ranges<StatusCheckerLimits> = {
   sweepMs: [100, 86_400_000],
   concurrency: [1, 1_000],
   leaseMs: [1_000, 86_400_000],
@@ -49,17 +50,8 @@ const RANGES: Record<keyof StatusCheckerLimits, readonly [min: number, max: numb
 };
 
 /** Merges with the defaults, checks and freezes. Throws `RangeError` naming the option and its value. */
-export const resolveStatusCheckerLimits = (options: Partial<StatusCheckerLimits>): StatusCheckerLimits => {
-  const resolved: Record<string, number> = {};
-  for (const [option, [min, max]] of Object.entries(RANGES)) {
-    const value = options[option as keyof StatusCheckerLimits] ?? DEFAULT_STATUS_CHECKER_LIMITS[option as keyof StatusCheckerLimits];
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new RangeError(`${option} must be a whole number from ${min} to ${max}, it is ${String(value)}`);
-    }
-    resolved[option] = value;
-  }
-  return Object.freeze(resolved as unknown as StatusCheckerLimits);
-};
+export const resolveStatusCheckerLimits = (options: Partial<StatusCheckerLimits>): StatusCheckerLimits =>
+  resolveWholeNumbers(options, DEFAULT_STATUS_CHECKER_LIMITS, RANGES);
 
 /** Throws `ConfigurationError` naming a listener that is there twice. */
 export const listenersByName = (listeners: Iterable<AnyMessageListener>): ListenersByName => {

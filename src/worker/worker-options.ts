@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type Ranges, resolveWholeNumbers } from '../shared/whole-number-options.ts';
 import type { DeadLetterSink } from './dead-letter-sink.ts';
 import type { AnyListener } from './message-listener.ts';
 import type { ProcessedMessageStore } from './processed-message-store.ts';
@@ -62,7 +63,7 @@ export interface WorkerOptions extends Partial<WorkerLimits> {
   readonly random?: () => number;
 }
 
-const RANGES: Record<keyof WorkerLimits, readonly [min: number, max: number]> = {
+const RANGES: Ranges<WorkerLimits> = {
   concurrency: [1, 10_000],
   leaseMs: [1_000, MAX_INVISIBLE_MS],
   maxHandlingMs: [1_000, MAX_INVISIBLE_MS],
@@ -71,17 +72,8 @@ const RANGES: Record<keyof WorkerLimits, readonly [min: number, max: number]> = 
 };
 
 /** Merges with the defaults, checks and freezes. Throws `RangeError` naming the option and its value. */
-export const resolveWorkerLimits = (options: Partial<WorkerLimits>): WorkerLimits => {
-  const resolved: Record<string, number> = {};
-  for (const [option, [min, max]] of Object.entries(RANGES)) {
-    const value = options[option as keyof WorkerLimits] ?? DEFAULT_WORKER_LIMITS[option as keyof WorkerLimits];
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new RangeError(`${option} must be a whole number from ${min} to ${max}, it is ${String(value)}`);
-    }
-    resolved[option] = value;
-  }
-  return Object.freeze(resolved as unknown as WorkerLimits);
-};
+export const resolveWorkerLimits = (options: Partial<WorkerLimits>): WorkerLimits =>
+  resolveWholeNumbers(options, DEFAULT_WORKER_LIMITS, RANGES);
 
 /**
  * Checks that every listener has what it needs and a consumer of its own topic and group, and that no two share both: the
