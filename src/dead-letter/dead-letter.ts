@@ -15,12 +15,10 @@ export interface ErrorLink {
   readonly message: string;
 }
 
-/** A message as it is handed to the store. */
-export interface Death {
+/** What is known of a dead message, before and after it is kept. */
+interface DeadMessage {
   /** The same for every death of the same message; see `message-identity.ts`. */
   readonly identity: string;
-  /** Whether the dead message was itself sent by a replay: then a REPLAYED letter is OPEN again. */
-  readonly isReplay: boolean;
   readonly topic: string;
   readonly group: string;
   readonly listener: string | undefined;
@@ -28,7 +26,6 @@ export interface Death {
   readonly tag: string;
   readonly keys: readonly string[];
   readonly properties: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
   readonly bornAt: Date | undefined;
   readonly reason: DeadLetterReason;
   readonly reasonText: string;
@@ -38,31 +35,23 @@ export interface Death {
   readonly idempotencyKey: string | undefined;
 }
 
+/** A message as it is handed to the store. */
+export interface Death extends DeadMessage {
+  /** Whether the dead message was itself sent by a replay: then a REPLAYED letter is OPEN again. */
+  readonly isReplay: boolean;
+  readonly body: Uint8Array;
+}
+
 /** A kept message without its body, which may hold secrets and is asked for by itself. */
-export interface DeadLetter {
+export interface DeadLetter extends DeadMessage {
   readonly id: number;
-  readonly identity: string;
-  readonly topic: string;
-  readonly group: string;
-  readonly listener: string | undefined;
-  readonly messageId: string;
-  readonly tag: string;
-  readonly keys: readonly string[];
-  readonly properties: Readonly<Record<string, string>>;
   readonly bodyBytes: number;
   /** Hexadecimal. */
   readonly bodySha256: string;
-  readonly bornAt: Date | undefined;
-  readonly reason: DeadLetterReason;
-  readonly reasonText: string;
-  readonly errorChain: readonly ErrorLink[];
-  readonly deliveryAttempts: number;
   /** How often it was kept: 1, and once more for every further death. */
   readonly deaths: number;
   readonly firstFailedAt: Date;
   readonly lastFailedAt: Date;
-  readonly callName: string | undefined;
-  readonly idempotencyKey: string | undefined;
   /** Replays that were confirmed. */
   readonly replays: number;
   readonly standing: DeadLetterStanding;

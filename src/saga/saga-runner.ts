@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import { systemClock } from '../shared/clock.ts';
+import { endsWithin } from '../shared/deadline.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { askThrough } from './ask-institution.ts';
 import { describeError } from './describe-error.ts';
@@ -89,14 +90,9 @@ export function startSagaRunner(options: SagaRunnerOptions): SagaRunner {
   const drain = async (deadlineMs: number): Promise<void> => {
     stop.abort();
     const ended = looping.then(() => Promise.all(running)).then(() => {});
-    const waitUntil = async (ms: number): Promise<void> => {
-      const enough = new AbortController();
-      await Promise.race([ended, clock.sleep(ms, enough.signal).catch(() => {})]);
-      enough.abort();
-    };
-    await waitUntil(deadlineMs);
+    await endsWithin(ended, deadlineMs, clock);
     abort.abort();
-    await waitUntil(LET_GO_MS);
+    await endsWithin(ended, LET_GO_MS, clock);
   };
   let closing: Promise<void> | undefined;
   return {

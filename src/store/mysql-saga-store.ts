@@ -17,7 +17,8 @@ import type {
 import type { StepDirection } from '../saga/step-status.ts';
 import { retryTransient } from './external-call-database-error.ts';
 import { endCall, FROM_NOW, keepResult, moveInstance, writeStep } from './saga-changes.ts';
-import { selectInstances, type Statements, statementsOf, summaryOf, utc, withFence } from './saga-rows.ts';
+import { selectInstances, type Statements, statementsOf, summaryOf, withFence } from './saga-rows.ts';
+import { utcDate } from './utc-date.ts';
 
 /** Sagas on MySQL 8.4 and later or MariaDB 11, in the database of the calls and of what local steps write. */
 export const mysqlSagaStore = (orm: MikroORM): SagaStore => new MysqlSagaStore(orm);
@@ -165,7 +166,7 @@ class MysqlSagaStore implements SagaStore {
         kind: row['kind'] as SagaDecision['kind'],
         by: String(row['decided_by']),
         why: String(row['why']),
-        at: utc(row['decided_at']),
+        at: utcDate(row['decided_at']),
       })),
     };
   }

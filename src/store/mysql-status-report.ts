@@ -1,7 +1,7 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { STATUS_CHECK_STATES, type InstitutionSaid, type StatusCheckState } from '../status-check/status-check-state.ts';
 import { AGE_BUCKETS_MS, type CallInReview, type StatusCheckSummary, type StatusReport } from '../status-check/status-report.ts';
-import { utcDate } from './status-check-columns.ts';
+import { utcDate } from './utc-date.ts';
 
 const AGE_MS = 'timestampdiff(microsecond, unknown_since, utc_timestamp(3)) / 1000';
 const MAX_PAGE = 1_000;

@@ -1,4 +1,5 @@
 import type { MikroORM } from '@mikro-orm/mysql';
+import { AGE_BUCKETS_MS } from '../status-check/status-report.ts';
 
 /** External calls that have not come to an end. */
 export interface OpenCalls {
@@ -12,8 +13,6 @@ export interface OpenCalls {
   /** UNKNOWN by the time since it became so; each bucket up to `underMs`, the last one beyond. */
   readonly unknownByAge: readonly { readonly underMs: number | undefined; readonly count: number }[];
 }
-
-const AGE_BUCKETS_MS = [300_000, 3_600_000, 86_400_000] as const;
 
 /** Dead letters that wait for somebody. */
 export interface OpenDeadLetters {

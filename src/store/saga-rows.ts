@@ -3,6 +3,7 @@ import type { ClaimedSaga, SagaInstance, SagaStepRecord } from '../saga/saga-ins
 import type { SagaSummary } from '../saga/saga-store.ts';
 import type { SagaStatus } from '../saga/saga-status.ts';
 import type { StepDirection, StepStatus } from '../saga/step-status.ts';
+import { utcDate } from './utc-date.ts';
 
 type Bind = string | number | null;
 type Row = Readonly<Record<string, unknown>>;
@@ -76,11 +77,8 @@ export const summaryOf = (row: Row): SagaSummary => ({
   direction: row['direction'] as StepDirection,
   error: optional(row['error']),
   correlationId: String(row['correlation_id']),
-  createdAt: utc(row['created_at']),
-  updatedAt: utc(row['updated_at']),
+  createdAt: utcDate(row['created_at']),
+  updatedAt: utcDate(row['updated_at']),
 });
-
-/** The driver gives strings in UTC, or dates where it was told to. */
-export const utc = (value: unknown): Date => (value instanceof Date ? value : new Date(`${String(value).replace(' ', 'T')}Z`));
 
 const optional = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

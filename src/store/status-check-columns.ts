@@ -2,6 +2,7 @@ import type { ReceivedMessage } from '../broker/message.ts';
 import type { CallStatus } from '../gateway/call-status.ts';
 import type { StatusCheckState } from '../status-check/status-check-state.ts';
 import type { StatusCheckRecord } from '../status-check/status-check-store.ts';
+import { utcDate } from './utc-date.ts';
 
 /** A record with the status of its call's own row. */
 export const SELECT_RECORD = `select s.*, c.status as call_status,
@@ -31,9 +32,6 @@ const messageOf = (row: Readonly<Record<string, unknown>>): ReceivedMessage => (
   deliveryAttempt: Number(row['delivery_attempt']),
   bornAt: row['born_at'] === null ? undefined : utcDate(row['born_at']),
 });
-
-/** The driver gives a datetime as text, in UTC as it was written. */
-export const utcDate = (value: unknown): Date => (value instanceof Date ? value : new Date(`${String(value).replace(' ', 'T')}Z`));
 
 /** UTC, as the database's own utc_timestamp(3) writes it. */
 export const utcText = (at: Date): string => at.toISOString().slice(0, 23).replace('T', ' ');

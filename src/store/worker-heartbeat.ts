@@ -5,6 +5,7 @@ import type { CircuitSnapshot } from '../gateway/circuit-breaker.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import type { WorkerStats } from '../worker/worker-stats.ts';
+import { utcDate } from './utc-date.ts';
 
 /** What a worker says of itself. */
 export interface WorkerReport {
@@ -16,22 +17,20 @@ export interface HeartbeatOptions {
   readonly orm: MikroORM;
   readonly owner: string;
   readonly report: () => WorkerReport;
-  /** Default 5,000. */
-  readonly intervalMs?: number;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
-/** A worker seen longer ago than this many intervals is taken for dead. */
-const DEAD_AFTER_INTERVALS = 6;
-export const DEAD_AFTER_MS = 5_000 * DEAD_AFTER_INTERVALS;
+const INTERVAL_MS = 5_000;
+/** A worker seen longer ago is taken for dead. */
+const DEAD_AFTER_MS = 6 * INTERVAL_MS;
 
 /**
  * Writes one row about this process, again and again, until closed, which removes it. A database that is away is logged
  * once and costs nothing else. Rows of processes that died are removed by others after a day.
  */
 export function startHeartbeat(options: HeartbeatOptions): { close(): Promise<void> } {
-  const { orm, owner, report, intervalMs = 5_000, logger = silentLogger, clock = systemClock } = options;
+  const { orm, owner, report, logger = silentLogger, clock = systemClock } = options;
   const workerId = randomUUID();
   const startedAt = new Date(clock.now());
   const stop = new AbortController();
@@ -54,7 +53,7 @@ export function startHeartbeat(options: HeartbeatOptions): { close(): Promise<vo
         if (!isAway) logger.warn({ error }, 'heartbeat not written; "checkback status" will miss this worker');
         isAway = true;
       }
-      await clock.sleep(intervalMs, stop.signal).catch(() => {});
+      await clock.sleep(INTERVAL_MS, stop.signal).catch(() => {});
     }
   })();
   let closing: Promise<void> | undefined;
@@ -91,6 +90,6 @@ export async function liveWorkers(orm: MikroORM): Promise<LiveWorker[]> {
     ...row,
     ...(JSON.parse(report) as WorkerReport),
     workerId: id,
-    startedAt: startedAt instanceof Date ? startedAt : new Date(`${startedAt.replace(' ', 'T')}Z`),
+    startedAt: utcDate(startedAt),
   }));
 }

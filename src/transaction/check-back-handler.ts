@@ -5,7 +5,7 @@ import { abortable } from '../shared/abort.ts';
 import type { Logger } from '../shared/logger.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import type { ForeignChecks } from './foreign-checks.ts';
-import { viewHalfMessage } from './half-message.ts';
+import { eventOf, viewHalfMessage } from './half-message.ts';
 import type { ListenerRegistry } from './listener-registry.ts';
 import { type Lookup, transactionMarker } from './lookup.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
@@ -60,10 +60,7 @@ export class CheckBackHandler {
     this.#judgeClock(half);
     const { resolution, reason } = await flight;
     const event = {
-      transactionId: properties[MESSAGE_PROPERTY.transactionId] ?? '',
-      correlationId: properties[MESSAGE_PROPERTY.correlationId] ?? '',
-      listener: properties[MESSAGE_PROPERTY.listener] ?? '',
-      topic,
+      ...eventOf(half),
       resolution,
       round,
       ageMs: half.bornAt === undefined ? undefined : Date.now() - half.bornAt.getTime(),

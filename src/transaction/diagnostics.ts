@@ -1,7 +1,8 @@
 import type { Resolution } from '../broker/transactional-producer.ts';
 import { eventChannels } from '../shared/event-channels.ts';
 
-interface TransactionEvent {
+/** What every event about one transaction names. */
+export interface TransactionEvent {
   readonly transactionId: string;
   readonly correlationId: string;
   readonly listener: string;

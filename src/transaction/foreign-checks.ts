@@ -2,6 +2,7 @@ import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import type { CheckedHalfMessage } from '../broker/transactional-producer.ts';
 import type { Logger } from '../shared/logger.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
+import { eventOf } from './half-message.ts';
 
 /** A single foreign question may come from a rolling change of the owner's name; the second round does not. */
 const PATIENT_ROUNDS = 1;
@@ -35,14 +36,7 @@ export class ForeignChecks {
   asked(half: CheckedHalfMessage, now = Date.now()): void {
     const { topic, round, properties } = half;
     const owner = properties[MESSAGE_PROPERTY.owner];
-    const event = {
-      transactionId: properties[MESSAGE_PROPERTY.transactionId] ?? '',
-      correlationId: properties[MESSAGE_PROPERTY.correlationId] ?? '',
-      listener: properties[MESSAGE_PROPERTY.listener] ?? '',
-      topic,
-      owner,
-      round,
-    };
+    const event = { ...eventOf(half), owner, round };
     emitTransactionEvent('foreign-owner', event);
     const known = `${topic} ${owner ?? ''}`;
     if (!this.#told.has(known) && this.#told.size < 1_000) {

@@ -1,5 +1,6 @@
 import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
 import { InvalidMessageError } from '../errors.ts';
+import type { TransactionEvent } from './diagnostics.ts';
 import type { HalfMessageView, Lookup } from './lookup.ts';
 
 /** Below the broker's 4 MiB, which count the properties and the protocol's own bytes too. */
@@ -104,3 +105,11 @@ export function viewHalfMessage(half: OutgoingMessage): HalfMessageView {
     payload: JSON.parse(Buffer.from(half.body).toString('utf8')) as unknown,
   };
 }
+
+/** What names a half message on an event and a log line. */
+export const eventOf = ({ topic, properties }: Pick<OutgoingMessage, 'topic' | 'properties'>): TransactionEvent => ({
+  transactionId: properties[MESSAGE_PROPERTY.transactionId] ?? '',
+  correlationId: properties[MESSAGE_PROPERTY.correlationId] ?? '',
+  listener: properties[MESSAGE_PROPERTY.listener] ?? '',
+  topic,
+});

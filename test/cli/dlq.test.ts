@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { instant } from '../../src/cli/commands/dlq-filter.ts';
-import { bodyText, printable } from '../../src/cli/commands/dlq-print.ts';
-import { confirm, select } from '../../src/cli/commands/dlq-selection.ts';
+import { bodyText } from '../../src/cli/commands/dlq-print.ts';
+import { select } from '../../src/cli/commands/dlq-selection.ts';
+import { confirm } from '../../src/cli/confirm.ts';
+import { printable } from '../../src/cli/print.ts';
 import { InMemoryDeadLetterStore } from '../dead-letter/support/in-memory-dead-letter-store.ts';
 import { runDlq } from './support/run-dlq.ts';
 

@@ -2,9 +2,12 @@ import { Command } from 'commander';
 import type { DecideResult } from '../../dead-letter/dead-letter-store.ts';
 import { discardDeadLetter, resolveDeadLetter } from '../../dead-letter/decide.ts';
 import { ConfigurationError } from '../../errors.ts';
-import { letterLine, say } from './dlq-print.ts';
-import { confirm, counted, select, type SelectionFlags, withSelection } from './dlq-selection.ts';
-import { decidedBy, withDeadLetters } from './dlq-session.ts';
+import { say } from '../print.ts';
+import { letterLine } from './dlq-print.ts';
+import { confirm } from '../confirm.ts';
+import { counted, select, type SelectionFlags, withSelection } from './dlq-selection.ts';
+import { decidedBy } from '../decided-by.ts';
+import { withDeadLetters } from './dlq-session.ts';
 
 /** `checkback dlq discard` and `checkback dlq resolve` */
 export function dlqDecideCommand(name: 'discard' | 'resolve', to: 'DISCARDED' | 'RESOLVED', description: string): Command {

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../../dead-letter/dead-letter.ts';
 import { DEAD_LETTER_STATES, type DeadLetterState } from '../../dead-letter/dead-letter-state.ts';
 import type { DeadLetterFilter } from '../../dead-letter/dead-letter-store.ts';
-import { wholeNumber } from '../whole-number.ts';
+import { positive } from '../whole-number.ts';
 
 export interface FilterFlags {
   readonly topic?: string;
@@ -47,10 +47,4 @@ export const instant = (text: string): Date => {
   const date = new Date(match === null ? Number.NaN : `${text.replace(' ', 'T')}${match[1] === undefined && text.length > 10 ? 'Z' : ''}`);
   if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('It must be a time such as 2026-01-31T08:00:00Z.');
   return date;
-};
-
-export const positive = (text: string): number => {
-  const value = wholeNumber(text);
-  if (value < 1) throw new InvalidArgumentError('It must be at least 1.');
-  return value;
 };

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
-import { filterOf, type FilterFlags, positive, withFilters } from './dlq-filter.ts';
-import { letterJson, letterLine, say } from './dlq-print.ts';
+import { positive } from '../whole-number.ts';
+import { filterOf, type FilterFlags, withFilters } from './dlq-filter.ts';
+import { say } from '../print.ts';
+import { letterJson, letterLine } from './dlq-print.ts';
 import { withDeadLetters } from './dlq-session.ts';
 
 type Flags = FilterFlags & {

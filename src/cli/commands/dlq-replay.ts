@@ -6,9 +6,11 @@ import { previewReplay, replayDeadLetter, type ReplayResult } from '../../dead-l
 import { paced } from '../../dead-letter/pace.ts';
 import { messageOf } from '../../shared/error-message.ts';
 import { cliLogger } from '../cli-logger.ts';
-import { printable, say } from './dlq-print.ts';
-import { confirm, counted, select, type SelectionFlags, withSelection } from './dlq-selection.ts';
-import { decidedBy, type DlqSession, withDeadLetters } from './dlq-session.ts';
+import { printable, say } from '../print.ts';
+import { confirm } from '../confirm.ts';
+import { counted, select, type SelectionFlags, withSelection } from './dlq-selection.ts';
+import { decidedBy } from '../decided-by.ts';
+import { type DlqSession, withDeadLetters } from './dlq-session.ts';
 
 interface Flags extends SelectionFlags {
   readonly to?: string;

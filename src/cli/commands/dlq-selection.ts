@@ -1,10 +1,9 @@
-import type { Readable, Writable } from 'node:stream';
-import { createInterface } from 'node:readline/promises';
 import { Argument, type Command } from 'commander';
 import type { DeadLetter } from '../../dead-letter/dead-letter.ts';
 import type { DeadLetterStore } from '../../dead-letter/dead-letter-store.ts';
 import { ConfigurationError } from '../../errors.ts';
-import { filterOf, type FilterFlags, positive, withFilters } from './dlq-filter.ts';
+import { positive } from '../whole-number.ts';
+import { filterOf, type FilterFlags, withFilters } from './dlq-filter.ts';
 
 const PAGE = 100;
 
@@ -54,25 +53,5 @@ export const select = async (store: DeadLetterStore, ids: readonly number[], fla
 };
 
 const dropUndefined = (filter: object): object => Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-
-/**
- * Whether to go on: `--yes`, or a person who says so. Throws `ConfigurationError` where nobody can be asked, so that a
- * script never decides by accident.
- */
-export const confirm = async (
-  question: string,
-  yes: boolean | undefined,
-  input: Readable & { readonly isTTY?: boolean } = process.stdin,
-  output: Writable = process.stderr,
-): Promise<boolean> => {
-  if (yes) return true;
-  if (input.isTTY !== true) throw new ConfigurationError(`${question} Nobody can be asked here: confirm with --yes`);
-  const lines = createInterface({ input, output });
-  try {
-    return /^y(?:es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
-  } finally {
-    lines.close();
-  }
-};
 
 export const counted = (count: number): string => `${count} dead ${count === 1 ? 'letter' : 'letters'}`;

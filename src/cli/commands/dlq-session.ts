@@ -1,11 +1,9 @@
-import { userInfo } from 'node:os';
 import { rocketmq } from '../../broker/rocketmq/rocketmq.ts';
 import { rocketmqTopicType } from '../../broker/rocketmq/topic-type.ts';
 import { type AskInstitution, inquireCall, type InquireCall } from '../../dead-letter/call-inquiry.ts';
 import { callOf } from '../../dead-letter/call-of-message.ts';
 import type { DeadLetterStore } from '../../dead-letter/dead-letter-store.ts';
 import { openReplaySender, type ReplaySender } from '../../dead-letter/replay-sender.ts';
-import { ConfigurationError } from '../../errors.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { mysqlExternalCallStore } from '../../store/mysql-external-call-store.ts';
@@ -14,8 +12,8 @@ import { mysqlFindCall } from '../../store/find-external-call.ts';
 import { mysqlDeadLetterStore } from '../../store/mysql-dead-letter-store.ts';
 import { decodeMessage } from '../../worker/decode-message.ts';
 import type { AnyListener, AnyMessageListener } from '../../worker/message-listener.ts';
-import { composeCompensations, openDatabase } from '../compose.ts';
-import { loadConfig, type LoadedConfig } from '../config.ts';
+import { composeCompensations, withDatabase } from '../compose.ts';
+import type { LoadedConfig } from '../config.ts';
 import { askNow } from './dlq-ask.ts';
 
 /** What the commands about dead letters work with. */
@@ -30,24 +28,22 @@ export interface DlqSession {
 }
 
 /** Opens the database of a configuration for as long as `work` runs. The broker is connected when something is sent. */
-export const withDeadLetters = async <T>(configFile: string | undefined, work: (session: DlqSession) => Promise<T>): Promise<T> => {
-  const config = await loadConfig(configFile);
-  const orm = await openDatabase(config);
-  const all: readonly AnyListener[] = config.messageListeners ?? [];
-  // Only what makes a call can be asked after.
-  const listeners = all.filter((listener): listener is AnyMessageListener => listener.call !== undefined);
-  const closing: (() => Promise<void>)[] = [];
-  try {
+export const withDeadLetters = <T>(configFile: string | undefined, work: (session: DlqSession) => Promise<T>): Promise<T> =>
+  withDatabase(configFile, async ({ config, orm }) => {
+    const all: readonly AnyListener[] = config.messageListeners ?? [];
+    // Only what makes a call can be asked after.
+    const listeners = all.filter((listener): listener is AnyMessageListener => listener.call !== undefined);
+    await using opened = new AsyncDisposableStack();
     return await work({
       config,
       store: mysqlDeadLetterStore(orm),
       inquiry: (askInstitution) => inquireCall({ callOf: callOf(all, decodeMessage), findCall: mysqlFindCall(orm), askInstitution }),
       openAsking: async (logger) => {
         const compensations = await composeCompensations(config, orm, logger);
-        if (compensations !== undefined) closing.push(() => compensations.close());
+        if (compensations !== undefined) opened.adopt(compensations, (composed) => composed.close());
         const calls = mysqlExternalCallStore(orm);
-        const gateway = createGateway({ ...config.gateway, origins: config.origins, store: calls, logger });
-        closing.push(() => gateway.close());
+        const options = { ...config.gateway, origins: config.origins, store: calls, logger };
+        const gateway = opened.adopt(createGateway(options), (created) => created.close());
         const inTransaction = compensations?.part;
         return askNow({ calls, gateway, inTransaction, listeners, logger, store: mysqlStatusCheckStore(orm) });
       },
@@ -56,18 +52,4 @@ export const withDeadLetters = async <T>(configFile: string | undefined, work: (
         return openReplaySender({ ...rocketmq(options), topicType: (topic) => rocketmqTopicType(options, topic) });
       },
     });
-  } finally {
-    for (const close of closing.toReversed()) await close();
-    await orm.close(true);
-  }
-};
-
-/** Who decides: what was said, or who the operating system says this is. Throws `ConfigurationError` when it does not know. */
-export const decidedBy = (by: string | undefined): string => {
-  if (by !== undefined && by.trim() !== '') return by.trim();
-  try {
-    return userInfo().username;
-  } catch (cause) {
-    throw new ConfigurationError('the operating system has no name for this user: say who decides with --by', { cause });
-  }
-};
+  });

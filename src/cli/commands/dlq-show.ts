@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import type { DeadLetter } from '../../dead-letter/dead-letter.ts';
 import type { DeadLetterAction } from '../../dead-letter/dead-letter-store.ts';
-import { positive } from './dlq-filter.ts';
-import { bodyText, letterJson, printable, say } from './dlq-print.ts';
+import { positive } from '../whole-number.ts';
+import { printable, say } from '../print.ts';
+import { bodyText, letterJson } from './dlq-print.ts';
 import { withDeadLetters } from './dlq-session.ts';
 
 interface Flags {

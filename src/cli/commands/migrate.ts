@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { openDatabase } from '../compose.ts';
-import { loadConfig } from '../config.ts';
+import { withDatabase } from '../compose.ts';
+import { say } from '../print.ts';
 
 const ACTIONS = {
   up: 'applies every pending migration',
@@ -16,10 +16,8 @@ export function migrateCommand(): Command {
       .command(name)
       .description(description)
       .option('-c, --config <file>', 'configuration file; default checkback.config.ts')
-      .action(async ({ config: file }: { config?: string }) => {
-        const orm = await openDatabase(await loadConfig(file));
-        try {
-          const say = (line: string): void => void process.stdout.write(`${line}\n`);
+      .action(({ config: file }: { config?: string }) =>
+        withDatabase(file, async ({ orm }) => {
           if (name === 'status') {
             const pending = await orm.migrator.getPending();
             for (const { name: done } of await orm.migrator.getExecuted()) say(`applied  ${done}`);
@@ -30,10 +28,8 @@ export function migrateCommand(): Command {
             for (const migration of done) say(`${name === 'up' ? 'applied' : 'taken back'}  ${migration.name}`);
             if (done.length === 0) say(name === 'up' ? 'nothing to do: every migration is applied' : 'nothing to take back');
           }
-        } finally {
-          await orm.close(true);
-        }
-      });
+        }),
+      );
   }
   return migrate;
 }

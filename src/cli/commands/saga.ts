@@ -4,11 +4,11 @@ import type { SagaInstance } from '../../saga/saga-instance.ts';
 import { SAGA_STATUSES, type SagaStatus } from '../../saga/saga-status.ts';
 import { mysqlSagaStore } from '../../store/mysql-saga-store.ts';
 import { withDatabase } from '../compose.ts';
-import { positive } from './dlq-filter.ts';
-import { printable, say } from './dlq-print.ts';
-import { confirm } from './dlq-selection.ts';
-import { decidedBy } from './dlq-session.ts';
-import { json } from './unknown.ts';
+import { positive } from '../whole-number.ts';
+import { printable, say } from '../print.ts';
+import { confirm } from '../confirm.ts';
+import { decidedBy } from '../decided-by.ts';
+import { jsonArgument } from '../json-argument.ts';
 
 /** `checkback saga` */
 export function sagaCommand(): Command {
@@ -107,5 +107,5 @@ function resumeCommand(): Command {
   });
   return command
     .addOption(new Option('--outcome <outcome>', 'how the step really ended').choices(['DONE', 'FAILED']).makeOptionMandatory())
-    .option('--result <json>', 'what a step that is DONE would have kept for the steps after it', json);
+    .option('--result <json>', 'what a step that is DONE would have kept for the steps after it', jsonArgument);
 }

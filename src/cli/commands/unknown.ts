@@ -11,10 +11,11 @@ import type { AnyMessageListener } from '../../worker/message-listener.ts';
 import { cliLogger } from '../cli-logger.ts';
 import { composeCompensations, withDatabase } from '../compose.ts';
 import { ago } from '../status/render-status.ts';
-import { positive } from './dlq-filter.ts';
-import { printable, say } from './dlq-print.ts';
-import { confirm } from './dlq-selection.ts';
-import { decidedBy } from './dlq-session.ts';
+import { jsonArgument } from '../json-argument.ts';
+import { positive } from '../whole-number.ts';
+import { printable, say } from '../print.ts';
+import { confirm } from '../confirm.ts';
+import { decidedBy } from '../decided-by.ts';
 
 /** `checkback unknown` */
 export function unknownCommand(): Command {
@@ -79,7 +80,7 @@ function resolveCommand(): Command {
     })
     .requiredOption('--reason <why>', 'how it was found out, for the record')
     .option('--by <who>', 'who decides; default: the user of the operating system')
-    .option('--response <json>', 'what the institution would have answered, for onSuccess and onFail', json)
+    .option('--response <json>', 'what the institution would have answered, for onSuccess and onFail', jsonArgument)
     .option('--yes', 'does not ask for confirmation')
     .option('-c, --config <file>', 'configuration file; default checkback.config.ts')
     .action(
@@ -110,13 +111,4 @@ function resolveCommand(): Command {
           say(`${callName} ${idempotencyKey} is ${to}`);
         }),
     );
-}
-
-/** Throws `ConfigurationError` saying that it is no JSON. */
-export function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ConfigurationError('it must be JSON', { cause });
-  }
 }
