@@ -39,13 +39,30 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
     packages: ['rxjs', '@standard-schema/spec', 'type:@mikro-orm/core'],
   },
   {
+    folder: 'src/reconciliation',
+    mayUse: ['errors', 'shared', 'broker', 'gateway', 'type:worker', 'type:status-check', 'type:transaction'],
+    packages: ['csv-parse', 'croner', '@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
+  {
     folder: 'src/alerts',
     mayUse: ['errors', 'shared', 'gateway', 'transaction', 'worker', 'status-check', 'dead-letter', 'saga'],
     packages: [],
   },
   {
     folder: 'src/store',
-    mayUse: ['errors', 'shared', 'broker', 'gateway', 'transaction', 'worker', 'status-check', 'dead-letter', 'saga', 'schema'],
+    mayUse: [
+      'errors',
+      'shared',
+      'broker',
+      'gateway',
+      'transaction',
+      'worker',
+      'status-check',
+      'dead-letter',
+      'saga',
+      'reconciliation',
+      'schema',
+    ],
     packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid'],
   },
   {
@@ -60,11 +77,13 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
       'status-check',
       'dead-letter',
       'saga',
+      'reconciliation',
       'alerts',
       'store',
+      'embedded',
       'schema',
     ],
-    packages: ['commander', 'pino', 'pino-pretty', 'mysql2', '@grpc/grpc-js', 'uuid'],
+    packages: ['commander', 'cli-progress', 'pino', 'pino-pretty', 'mysql2', '@grpc/grpc-js', 'uuid'],
   },
   { folder: 'src/embedded', mayUse: ['errors', 'shared', 'type:broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
   { folder: 'schema', mayUse: [], packages: ['@mikro-orm/*'] },
@@ -101,6 +120,9 @@ const PACKAGES = [
   'uuid',
   'zod',
   'testcontainers',
+  'csv-parse',
+  'croner',
+  'cli-progress',
 ];
 
 /** Gitignore-style groups, one a rule, so that the message can name what is wrong. */
