@@ -1,12 +1,9 @@
-import { messageOf } from '../../src/shared/error-message.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { givenAddresses } from '../../src/cli/stack/given-stack.ts';
-import { openStack, type OpenStackOptions } from '../../src/cli/stack/open-stack.ts';
-import type { Stack } from '../../src/cli/stack/stack.ts';
 import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
-import { ensureDockerImages, startDockerStackForTests, whyNoDockerForTests } from './stack-docker.ts';
+import { dockerImages, startChosenStack } from './choose-stack.ts';
 
 /** Where the tests' stack is; plain data, because it crosses into the workers. */
 export type ProvidedStack = {
@@ -61,20 +58,21 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const startedAt = performance.now();
   try {
-    const stack = await choose({
-      kind: 'auto',
+    const options = {
+      kind: 'auto' as const,
       given: givenAddresses(process.env),
-      images: { rocketmq: process.env['CHECKBACK_ROCKETMQ_IMAGE'], mysql: process.env['CHECKBACK_MYSQL_IMAGE'] },
+      images: dockerImages(process.env),
       composeProject: `checkback-test-${process.pid}`,
       cacheDir: resolve(import.meta.dirname, '../../.cache'),
       dataDir,
-      profile: 'test',
+      profile: 'test' as const,
       topics: [],
       groups: [],
       signal: cancel.signal,
-      onProgress: (line) => console.log(`[stack ${((performance.now() - startedAt) / 1000).toFixed(1)} s] ${line}`),
-      onUnexpectedExit: (reason) => console.error(`[stack] ${reason}; its logs are in ${dataDir}/log until the run ends`),
-    });
+      onProgress: (line: string) => console.log(`[stack ${((performance.now() - startedAt) / 1000).toFixed(1)} s] ${line}`),
+      onUnexpectedExit: (reason: string) => console.error(`[stack] ${reason}; its logs are in ${dataDir}/log until the run ends`),
+    };
+    const stack = await startChosenStack(options, process.env);
     const { kind, endpoints, mysqlUrl, namesrvAddress } = stack;
     return {
       provided: { kind, endpoints, mysqlUrl, namesrvAddress },
@@ -95,18 +93,4 @@ async function open(): Promise<{ provided: ProvidedStack; close(): Promise<void>
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
-}
-
-/** In the order of design.md §6, unless CHECKBACK_STACK names one. */
-async function choose(options: OpenStackOptions): Promise<Stack> {
-  const { given, images, signal, onProgress } = options;
-  const wanted = process.env['CHECKBACK_STACK']?.trim() || 'auto';
-  if (wanted === 'docker') return startDockerStackForTests({ images, signal, onProgress });
-  if (wanted === 'native') return openStack({ ...options, kind: 'native' });
-  if (wanted !== 'auto') throw new RangeError(`CHECKBACK_STACK must be docker or native, got ${JSON.stringify(wanted)}`);
-  if (given) return openStack(options);
-  const noDocker = (await whyNoDockerForTests()) ?? (await ensureDockerImages(images, onProgress).then(() => undefined, messageOf));
-  if (noDocker === undefined) return startDockerStackForTests({ images, signal, onProgress });
-  onProgress?.(`${noDocker}: starting the native stack`);
-  return openStack({ ...options, kind: 'native' });
 }
