@@ -6,6 +6,8 @@ export interface BrokerFeatures {
   readonly filtersBySql: boolean;
   /** Hands out a handle for a delayed message, by which it can be taken back; a broker without it answers UNIMPLEMENTED. */
   readonly recallsMessages: boolean;
+  /** Of a grouped acknowledgement with a receipt that is no receipt: the rest is acknowledged, not the whole refused with 50001. */
+  readonly acknowledgesBesideGarbage: boolean;
 }
 
 /** A broker of one test alone. */

@@ -39,7 +39,7 @@ export function embeddedBroker(): BrokerUnderTest {
   };
   return {
     name: 'the embedded broker',
-    features: { filtersBySql: false, recallsMessages: false },
+    features: { filtersBySql: false, recallsMessages: false, acknowledgesBesideGarbage: true },
     get endpoints() {
       return opened().endpoints;
     },

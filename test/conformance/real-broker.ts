@@ -7,7 +7,7 @@ const PARKED = 'TRANS_CHECK_MAX_TIME_TOPIC';
 export function realBroker(): BrokerUnderTest {
   return {
     name: 'RocketMQ',
-    features: { filtersBySql: true, recallsMessages: true },
+    features: { filtersBySql: true, recallsMessages: true, acknowledgesBesideGarbage: false },
     get endpoints() {
       return useStack().endpoints;
     },

@@ -52,7 +52,7 @@ export function brokerSettings(options: RocketmqProfileOptions, ports: StackPort
 }
 
 /** rmq-proxy.json for a profile, put together the same way. */
-export function proxySettings(profile: StackProfile, ports: StackPorts): Readonly<Record<string, string | number>> {
-  const shipped = JSON.parse(readFileSync(dockerFile('rocketmq', 'rmq-proxy.json'), 'utf8')) as Record<string, string | number>;
+export function proxySettings(profile: StackProfile, ports: StackPorts): Readonly<Record<string, string | number | boolean>> {
+  const shipped = JSON.parse(readFileSync(dockerFile('rocketmq', 'rmq-proxy.json'), 'utf8')) as Record<string, string | number | boolean>;
   return { ...shipped, ...(profile === 'test' ? TEST_PROXY : {}), grpcServerPort: ports.grpc, remotingListenPort: ports.proxyRemoting };
 }
