@@ -10,6 +10,7 @@ export const ProcessedMessageEntity = defineEntity({
     idempotencyKey: p.string().length(128).primary(),
     processedAt: p.datetime(3),
   },
+  indexes: [{ name: 'processed_message_age', properties: ['processedAt'] }],
 });
 
 export type ProcessedMessageRow = InferEntity<typeof ProcessedMessageEntity>;

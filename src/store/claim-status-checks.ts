@@ -3,17 +3,11 @@ import { IsolationLevel } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { OpenState } from '../status-check/status-check-state.ts';
 import type { CheckKey, ClaimedCheck, KnownCall } from '../status-check/status-check-store.ts';
-import type { Transaction } from './external-call-evidence.ts';
 import { retryTransient } from './external-call-database-error.ts';
+import { statementsOn, type Transaction } from './statements.ts';
 import { recordOf, SELECT_RECORD } from './status-check-columns.ts';
 
 type Connection = ReturnType<MikroORM['em']['getConnection']>;
-
-/** Statements on a connection, in a transaction of it or by themselves. */
-export const statementsOn = (connection: Connection, context?: Parameters<Connection['execute']>[3]): Transaction => ({
-  run: (sql, binds) => connection.execute(sql, [...binds], 'run', context),
-  rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
-});
 
 /** `(listener, call)` pairs for an `in (…)`, and their binds. */
 export const pairsOf = (calls: readonly KnownCall[]) => ({

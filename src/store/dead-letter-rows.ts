@@ -1,6 +1,7 @@
 import type { DeadLetter, DeadLetterReason, ErrorLink } from '../dead-letter/dead-letter.ts';
 import type { DeadLetterFilter } from '../dead-letter/dead-letter-store.ts';
 import type { DeadLetterStanding, DeadLetterState } from '../dead-letter/dead-letter-state.ts';
+import type { Bind } from './statements.ts';
 
 /** Everything but the body. Times as milliseconds, which no session's time zone changes. */
 export const LETTER_COLUMNS = `id, topic, consumer_group, identity, listener, message_id, tag, message_keys, properties, length(body) as body_bytes,
@@ -54,25 +55,22 @@ export const leaseOf = (row: Record<string, unknown>): number => Math.ceil(Numbe
 export const dateOf = (ms: unknown): Date | undefined => (ms === null || ms === undefined ? undefined : new Date(Number(ms)));
 export const textOf = (value: unknown): string | undefined => (value as string | null) ?? undefined;
 
-/** UTC, as the database's own utc_timestamp(3) writes it. */
-export const datetime = (at: Date): string => at.toISOString().slice(0, 23).replace('T', ' ');
-
 /** The condition of a filter and what is bound to it. */
-export const conditionOf = (filter: DeadLetterFilter): { where: string; binds: string[] } => {
+export const conditionOf = (filter: DeadLetterFilter): { where: string; binds: Bind[] } => {
   const { topic, group, listener, reason, state, since, until, key } = filter;
-  const conditions: [string, readonly (string | undefined)[]][] = [
+  const conditions: [string, readonly (Bind | undefined)[]][] = [
     ['topic = ?', [topic]],
     ['consumer_group = ?', [group]],
     ['listener = ?', [listener]],
     ['reason = ?', [reason]],
     ['state = ?', [state]],
-    ['last_failed_at >= ?', [since && datetime(since)]],
-    ['last_failed_at < ?', [until && datetime(until)]],
+    ['last_failed_at >= ?', [since]],
+    ['last_failed_at < ?', [until]],
     ['(idempotency_key = ? or json_contains(message_keys, json_quote(?)))', [key, key]],
   ];
   const given = conditions.filter(([, binds]) => binds[0] !== undefined);
   return {
     where: given.map(([condition]) => ` and ${condition}`).join(''),
-    binds: given.flatMap(([, binds]) => binds as readonly string[]),
+    binds: given.flatMap(([, binds]) => binds as readonly Bind[]),
   };
 };

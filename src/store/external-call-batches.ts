@@ -3,8 +3,10 @@ import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/prom
 import type { CallStatus } from '../gateway/call-status.ts';
 import type { CloseResult, OpenedAttempt, OpenResult, RequestRecord, ResponseSnapshot } from '../gateway/external-call-store.ts';
 import { withDeadline } from '../shared/deadline.ts';
-import { type Bind, insertAttempts, insertResponses, type Transaction } from './external-call-evidence.ts';
+import { insertAttempts, insertResponses } from './external-call-evidence.ts';
+import { sqliteFileOf } from './open-sqlite-orm.ts';
 import { businessPool } from './side-pool.ts';
+import { asText, type Bind, statementsOn, type Transaction } from './statements.ts';
 
 /** An attempt to open, under the fence it is to have. */
 export interface Opening {
@@ -124,6 +126,10 @@ const USUAL_WAIT = 'set session innodb_lock_wait_timeout = default';
 export const BATCH_TIMEOUT_MS = 5_000;
 
 async function inBatchTransaction<T>(orm: MikroORM, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  if (sqliteFileOf(orm) !== undefined) {
+    const sqlite = orm.em.getConnection('write');
+    return sqlite.transactional((context) => work(statementsOn(sqlite, context)));
+  }
   const connection = await (await businessPool(orm)).promise().getConnection();
   const tx = bindTo(connection);
   const late = (): Error => new Error(`the batch took longer than ${BATCH_TIMEOUT_MS} ms`);
@@ -164,6 +170,6 @@ function giveBack(connection: PoolConnection, tx: Transaction): void {
 }
 
 const bindTo = (connection: PoolConnection): Transaction => ({
-  run: async (sql, binds) => (await connection.query<ResultSetHeader>(sql, [...binds]))[0],
-  rows: async (sql, binds) => (await connection.query<RowDataPacket[]>(sql, [...binds]))[0],
+  run: async (sql, binds) => (await connection.query<ResultSetHeader>(sql, binds.map(asText)))[0],
+  rows: async (sql, binds) => (await connection.query<RowDataPacket[]>(sql, binds.map(asText)))[0],
 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLocked, isTaken } from './sqlite-error.ts';
 
 const DUPLICATE_KEY = 1062;
 // Lock wait, deadlock, and MariaDB's "record has changed since last read".
@@ -9,13 +10,13 @@ const UNAVAILABLE: ReadonlySet<number> = new Set([1040, 1053, 1203, 1290, 1317, 
 const errnoOf = (error: unknown): number | undefined => (error as { errno?: number } | undefined)?.errno;
 const codeOf = (error: unknown): string => (error as { code?: string } | undefined)?.code ?? '';
 
-export const isDuplicateKey = (error: unknown): boolean => errnoOf(error) === DUPLICATE_KEY;
+export const isDuplicateKey = (error: unknown): boolean => errnoOf(error) === DUPLICATE_KEY || isTaken(error);
 
 /** Whether the database, not the statement, is the reason: the same transaction may well succeed later. */
 export function isTransient(error: unknown): boolean {
   const errno = errnoOf(error);
   if (errno !== undefined && (CONFLICTS.has(errno) || UNAVAILABLE.has(errno))) return true;
-  return /^(?:PROTOCOL_|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|POOL_)/.test(codeOf(error));
+  return isLocked(error) || /^(?:PROTOCOL_|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|POOL_)/.test(codeOf(error));
 }
 
 /** Runs a transaction again, three times in all, when the database was the reason it failed. `work` must be safe to repeat. */

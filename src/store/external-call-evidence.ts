@@ -1,13 +1,6 @@
 import type { CallStatus } from '../gateway/call-status.ts';
 import type { OpenedAttempt, RequestRecord, ResponseSnapshot, StoredBody } from '../gateway/external-call-store.ts';
-
-export type Bind = string | number | boolean | Buffer | null;
-
-/** Statements of one transaction, or of none. */
-export interface Transaction {
-  run(sql: string, binds: readonly Bind[]): Promise<{ readonly affectedRows: number; readonly insertId: number }>;
-  rows(sql: string, binds: readonly Bind[]): Promise<readonly Record<string, unknown>[]>;
-}
+import type { Bind, Transaction } from './statements.ts';
 
 /** A request record, and the attempt it belongs to. */
 export interface AttemptRow {
@@ -39,7 +32,7 @@ export const insertAttempts = (tx: Transaction, attempts: readonly AttemptRow[])
       path: request.path,
       headers: request.headers,
       ...bodyColumns(request.body),
-      opened_at: datetime(request.openedAt),
+      opened_at: request.openedAt,
     })),
   );
 
@@ -65,7 +58,7 @@ export const insertResponses = (tx: Transaction, responses: readonly ResponseRow
       remote_address: snapshot.remoteAddress,
       error_code: errorCode,
       error_chain: snapshot.errorChain,
-      closed_at: datetime(snapshot.closedAt),
+      closed_at: snapshot.closedAt,
     })),
   );
 
@@ -85,6 +78,3 @@ async function insert(tx: Transaction, table: string, rows: readonly Record<stri
     rows.flatMap((row) => Object.values(row).map((value) => value ?? null)),
   );
 }
-
-/** UTC, as the database's own utc_timestamp(3) writes it. */
-const datetime = (at: Date): string => at.toISOString().slice(0, 23).replace('T', ' ');

@@ -1,6 +1,51 @@
 import type { MikroORM } from '@mikro-orm/mysql';
+import { RequestContext, TransactionContext } from '@mikro-orm/core';
 import { ConfigurationError } from '../errors.ts';
-import type { RowExistsLookup } from '../transaction/lookup.ts';
+import { messageOf } from '../shared/error-message.ts';
+import type { HalfMessageView, Lookup, RowExistsLookup } from '../transaction/lookup.ts';
+
+/** Stands for a message that does not exist yet: every property of its payload is some text. */
+const PROBE: HalfMessageView = {
+  transactionId: '00000000-0000-7000-8000-000000000000',
+  topic: 'probe',
+  tag: 'probe',
+  keys: [],
+  payload: new Proxy({}, { get: () => 'probe' }),
+};
+
+/** Refuses, as far as it can be seen before there is a message, listeners whose look-up could not answer exactly. */
+export function probeLookups(orm: MikroORM, listeners: readonly { readonly name: string; readonly lookup: Lookup }[]): void {
+  for (const { name, lookup } of listeners) {
+    if (lookup.kind !== 'rowExists') continue;
+    try {
+      assertLookupIsExact(orm, lookup, lookup.where(PROBE), PROBE.transactionId, { probing: true });
+    } catch (error) {
+      // A `where` that computes with the payload cannot be probed; it is checked with each real message instead.
+      if (error instanceof TypeError) continue;
+      throw new ConfigurationError(`listener "${name}": ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+/** Refuses `transactionMarker()` without its table; `ask` runs a statement. */
+export async function requireMarkerTable(
+  listeners: readonly { readonly lookup: Lookup }[],
+  ask: (sql: string) => Promise<unknown>,
+): Promise<void> {
+  if (!listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) return;
+  await ask('select id from transaction_marker limit 1').catch((error: unknown) => {
+    throw new ConfigurationError(
+      `transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${messageOf(error)}`,
+      { cause: error },
+    );
+  });
+}
+
+/** Whether the caller is in a transaction of its own on this ORM, by MikroORM's own contexts. */
+export function isInTransactionOf(orm: MikroORM): boolean {
+  const { name } = orm.em;
+  return (TransactionContext.getEntityManager(name) ?? RequestContext.getEntityManager(name))?.isInTransaction() ?? false;
+}
 
 /**
  * Refuses a `where` that could answer for another transaction, or that would have to scan: it must hold the transaction

@@ -10,21 +10,17 @@ import type {
   ReplayClaim,
 } from '../dead-letter/dead-letter-store.ts';
 import { canTransition, type DeadLetterState } from '../dead-letter/dead-letter-state.ts';
-import { conditionOf, dateOf, datetime, leaseOf, LETTER_COLUMNS, letterOf, textOf } from './dead-letter-rows.ts';
+import { conditionOf, dateOf, leaseOf, LETTER_COLUMNS, letterOf, textOf } from './dead-letter-rows.ts';
 import { retryTransient } from './external-call-database-error.ts';
+import { sqliteFileOf } from './open-sqlite-orm.ts';
+import { type Bind, statementsOn, type Transaction } from './statements.ts';
 
 const NOW = 'utc_timestamp(3)';
 /** What the text columns take at most. */
 const MAX_WHY = 1_000;
 
-/** The store on MySQL 8.4 and later or MariaDB 11. The ORM need not know the entities of these tables. */
+/** The store on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. The ORM need not know the entities of these tables. */
 export const mysqlDeadLetterStore = (orm: MikroORM): DeadLetterStore => new MysqlDeadLetterStore(orm);
-
-type Bind = string | number | Buffer | null;
-interface Transaction {
-  run(sql: string, binds: readonly Bind[]): Promise<{ readonly affectedRows: number; readonly insertId: number }>;
-  rows(sql: string, binds: readonly Bind[]): Promise<readonly Record<string, unknown>[]>;
-}
 
 class MysqlDeadLetterStore implements DeadLetterStore {
   readonly #orm: MikroORM;
@@ -35,9 +31,12 @@ class MysqlDeadLetterStore implements DeadLetterStore {
 
   keep(death: Death, by: string): Promise<{ id: number; isNew: boolean }> {
     return this.#inTransaction(async (tx) => {
-      const { affectedRows, insertId: id } = await upsert(tx, death);
+      // SQLite says neither which row an update met nor that it was one; nobody else writes in between.
+      const known = sqliteFileOf(this.#orm) && (await idOf(tx, death));
+      const { affectedRows, insertId } = await upsert(tx, death);
+      const id = known ?? insertId;
       // MySQL counts 1 for an insert and 2 for an update.
-      const isNew = affectedRows === 1;
+      const isNew = known === undefined && affectedRows === 1;
       await record(tx, id, isNew ? 'KEPT' : 'DIED_AGAIN', { by, reason: `${death.reason}: ${death.reasonText}` });
       return { id, isNew };
     });
@@ -128,21 +127,14 @@ class MysqlDeadLetterStore implements DeadLetterStore {
   }
 
   #bind(): Transaction {
-    return bindTo(this.#orm.em.getConnection('write'));
+    return statementsOn(this.#orm.em.getConnection('write'));
   }
 
   #inTransaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const connection = this.#orm.em.getConnection('write');
-    return retryTransient(() => connection.transactional((context) => work(bindTo(connection, context))));
+    return retryTransient(() => connection.transactional((context) => work(statementsOn(connection, context))));
   }
 }
-
-type Connection = ReturnType<MikroORM['em']['getConnection']>;
-
-const bindTo = (connection: Connection, context?: Parameters<Connection['execute']>[3]): Transaction => ({
-  run: (sql, binds) => connection.execute(sql, [...binds], 'run', context),
-  rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
-});
 
 const why = ({ reason }: Decision): string | null => reason?.slice(0, MAX_WHY) ?? null;
 
@@ -161,7 +153,7 @@ async function upsert(tx: Transaction, death: Death): Promise<{ affectedRows: nu
     properties: JSON.stringify(death.properties),
     body,
     body_sha256: hash('sha256', body, 'buffer'),
-    born_at: bornAt === undefined ? null : datetime(bornAt),
+    born_at: bornAt ?? null,
     reason: death.reason,
     reason_text: death.reasonText.slice(0, MAX_WHY),
     error_chain: JSON.stringify(death.errorChain),
@@ -182,6 +174,15 @@ async function upsert(tx: Transaction, death: Death): Promise<{ affectedRows: nu
        ${[...renewed, ...filled, ...reopened].join(', ')}`,
     Object.values(columns),
   );
+}
+
+async function idOf(tx: Transaction, { topic, group, identity }: Death): Promise<number | undefined> {
+  const [row] = await tx.rows('select id from dead_letter where topic = ? and consumer_group = ? and identity = ?', [
+    topic,
+    group,
+    identity,
+  ]);
+  return row && Number(row['id']);
 }
 
 async function record(tx: Transaction, id: number, action: DeadLetterAction['action'], decision: Decision): Promise<void> {

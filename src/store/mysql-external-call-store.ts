@@ -14,13 +14,14 @@ import type {
 } from '../gateway/external-call-store.ts';
 import { BATCH_TIMEOUT_MS, type Closing, closeTogether, moveRows, type Opening, openTogether } from './external-call-batches.ts';
 import { isDuplicateKey, isTransient, retryTransient } from './external-call-database-error.ts';
-import { insertAttempts, insertResponses, type Transaction } from './external-call-evidence.ts';
+import { insertAttempts, insertResponses } from './external-call-evidence.ts';
 import { GroupCommit } from './group-commit.ts';
+import { statementsOn, type Transaction } from './statements.ts';
 
 const LEASE_END = 'utc_timestamp(3) + interval ? microsecond';
 const ABANDONED = 'CB_UNKNOWN_OUTCOME';
 
-/** The store on MySQL 8.4 and later or MariaDB 11. The ORM need not know the entities of these tables, only those `apply` uses. */
+/** The store on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. The ORM need not know the entities of these tables, only those `apply` uses. */
 export const mysqlExternalCallStore = (orm: MikroORM): ExternalCallStore => new MysqlExternalCallStore(orm);
 
 // Few enough that a statement stays far below what a server left at its defaults takes; larger bodies go by themselves.
@@ -93,7 +94,7 @@ class MysqlExternalCallStore implements ExternalCallStore {
     try {
       if (!apply) return { kind: (await this.#inTransaction(closeRow)) ? 'closed' : 'lease-lost' };
       return await this.#orm.em.fork().transactional(async (em) => {
-        if (!(await closeRow(bindTo(em.getConnection(), em.getTransactionContext())))) return { kind: 'lease-lost' };
+        if (!(await closeRow(statementsOn(em.getConnection(), em.getTransactionContext())))) return { kind: 'lease-lost' };
         try {
           await apply(em);
           await em.flush();
@@ -127,7 +128,7 @@ class MysqlExternalCallStore implements ExternalCallStore {
     try {
       await inTransaction(async (em) => {
         failed = undefined;
-        const tx = bindTo((em as MikroORM['em']).getConnection(), em.getTransactionContext());
+        const tx = statementsOn((em as MikroORM['em']).getConnection(), em.getTransactionContext());
         await noting('insert', () => insertResponses(tx, [{ opened, snapshot, status: to, errorCode: closing.errorCode }]));
         if ((await moveRows(tx, [closing])) === 0) {
           failed = { at: 'lease', error: undefined };
@@ -158,7 +159,7 @@ class MysqlExternalCallStore implements ExternalCallStore {
   ): Promise<boolean> {
     if (!canTransition('UNKNOWN', to)) throw new RangeError(`an UNKNOWN call cannot become ${to}`);
     const resolve = async (em: MikroORM['em']): Promise<boolean> => {
-      const { affectedRows } = await bindTo(em.getConnection(), em.getTransactionContext()).run(
+      const { affectedRows } = await statementsOn(em.getConnection(), em.getTransactionContext()).run(
         `update external_call set status = ?, last_error_code = ?, lease_owner = null, lease_until = null, not_before = null, updated_at = utc_timestamp(3)
          where call_name = ? and idempotency_key = ? and status = 'UNKNOWN'`,
         [to, errorCode ?? null, callName, idempotencyKey],
@@ -184,23 +185,16 @@ class MysqlExternalCallStore implements ExternalCallStore {
   /** The attempt has a snapshot already: this very close committed before and its answer was lost. What did it do? */
   async #closedBefore({ callId }: OpenedAttempt, to: CallStatus): Promise<CloseResult> {
     if (!isFinal(to)) return { kind: 'closed' };
-    const [row] = await bindTo(this.#orm.em.getConnection()).rows('select status from external_call where id = ?', [callId]);
+    const [row] = await statementsOn(this.#orm.em.getConnection()).rows('select status from external_call where id = ?', [callId]);
     return { kind: row?.['status'] === to ? 'closed' : 'lease-lost' };
   }
 
   /** Without an entity manager: it is the larger part of a short transaction's cost. */
   #inTransaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const connection = this.#orm.em.getConnection();
-    return connection.transactional((context) => work(bindTo(connection, context)));
+    return connection.transactional((context) => work(statementsOn(connection, context)));
   }
 }
-
-type Connection = ReturnType<MikroORM['em']['getConnection']>;
-
-const bindTo = (connection: Connection, context?: Parameters<Connection['execute']>[3]): Transaction => ({
-  run: (sql, binds) => connection.execute(sql, [...binds], 'run', context),
-  rows: (sql, binds) => connection.execute(sql, [...binds], 'all', context),
-});
 
 async function openNew(tx: Transaction, { request, fence, leaseMs }: Opening): Promise<OpenResult> {
   const { insertId: callId } = await tx.run(

@@ -3,7 +3,7 @@ import type { ProcessedMessageStore } from '../worker/processed-message-store.ts
 import { isDuplicateKey } from './mysql-error.ts';
 
 /**
- * The store on MySQL 8.4 and later or MariaDB 11. The row is inserted before the work, so that its lock holds every other
+ * The store on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. The row is inserted before the work, so that its lock holds every other
  * delivery of the key back, up to the server's `innodb_lock_wait_timeout`; then the message is retried.
  */
 export const mysqlProcessedMessageStore = (orm: MikroORM): ProcessedMessageStore => ({

@@ -20,7 +20,7 @@ import { endCall, FROM_NOW, keepResult, moveInstance, writeStep } from './saga-c
 import { selectInstances, type Statements, statementsOf, summaryOf, withFence } from './saga-rows.ts';
 import { utcDate } from './utc-date.ts';
 
-/** Sagas on MySQL 8.4 and later or MariaDB 11, in the database of the calls and of what local steps write. */
+/** Sagas on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`, in the database of the calls and of what local steps write. */
 export const mysqlSagaStore = (orm: MikroORM): SagaStore => new MysqlSagaStore(orm);
 
 /** Undoes a transaction whose instance has moved on. */

@@ -10,19 +10,17 @@ import type {
   StatusCheckRecord,
   StatusCheckStore,
 } from '../status-check/status-check-store.ts';
-import { claimDue, claimKey, IS_FREE, pairsOf, statementsOn } from './claim-status-checks.ts';
+import { claimDue, claimKey, IS_FREE, pairsOf } from './claim-status-checks.ts';
 import { isDuplicateKey, retryTransient } from './external-call-database-error.ts';
-import type { Transaction } from './external-call-evidence.ts';
-import { recordOf, SELECT_RECORD, utcText } from './status-check-columns.ts';
-
-type Bind = string | number | boolean | Buffer | null;
+import { type Bind, statementsOn, type Transaction } from './statements.ts';
+import { recordOf, SELECT_RECORD } from './status-check-columns.ts';
 
 const IN = 'utc_timestamp(3) + interval ? microsecond';
 const NOW = 'utc_timestamp(3)';
 const BY_KEY = 'call_name = ? and idempotency_key = ?';
 const SETTLED_AT_ONCE = 1_000;
 
-/** The store on MySQL 8.4 and later or MariaDB 11. Its table, and external_call beside it, must be in the ORM's database. */
+/** The store on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. Its table, and external_call beside it, must be in the ORM's database. */
 export const mysqlStatusCheckStore = (orm: MikroORM): StatusCheckStore => new MysqlStatusCheckStore(orm);
 
 class MysqlStatusCheckStore implements StatusCheckStore {
@@ -145,7 +143,7 @@ const insertRecord = (tx: Transaction, { message, afterMs, ...check }: NewStatus
       Buffer.from(message.body),
       message.messageId,
       message.deliveryAttempt,
-      message.bornAt === undefined ? null : utcText(message.bornAt),
+      message.bornAt ?? null,
       afterMs === undefined ? 'REVIEW' : 'DUE',
       check.errorCode ?? null,
       (afterMs ?? 0) * 1000,

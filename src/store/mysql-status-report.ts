@@ -6,7 +6,7 @@ import { utcDate } from './utc-date.ts';
 const AGE_MS = 'timestampdiff(microsecond, unknown_since, utc_timestamp(3)) / 1000';
 const MAX_PAGE = 1_000;
 
-/** The report on MySQL 8.4 and later or MariaDB 11. */
+/** The report on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. */
 export const mysqlStatusReport = (orm: MikroORM): StatusReport => {
   const rows = (sql: string, binds: readonly (string | number)[] = []): Promise<Record<string, unknown>[]> =>
     orm.em.getConnection().execute(sql, [...binds], 'all');

@@ -1,28 +1,18 @@
 import { messageOf } from '../shared/error-message.ts';
-import { RequestContext, TransactionContext } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { Resolution } from '../broker/transactional-producer.ts';
-import { CheckbackError, ClosedError, ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
+import { CheckbackError, ClosedError, DatabaseUnavailableError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
 import { type Fence, type FencedSession, type TransactionDatabase, fenceOf } from '../transaction/transaction-database.ts';
-import { assertLookupIsExact } from './lookup-checks.ts';
-import { MysqlFencedSession } from './mysql-fenced-session.ts';
+import { ConnectionSession } from './fenced-session.ts';
+import { assertLookupIsExact, isInTransactionOf, probeLookups, requireMarkerTable } from './lookup-checks.ts';
 import { ReservedConnection } from './reserved-connection.ts';
 import { checkRow } from './row-lookup.ts';
 import { type ServerFlavour, inspectServer, refuseMultiplexing } from './server-checks.ts';
 import { acquireSessionLock, releaseSessionLock } from './session-lock.ts';
 import { SidePool } from './side-pool.ts';
 import { checkMarker } from './transaction-marker.ts';
-
-/** Stands for a message that does not exist yet: every property of its payload is some text. */
-const PROBE: HalfMessageView = {
-  transactionId: '00000000-0000-7000-8000-000000000000',
-  topic: 'probe',
-  tag: 'probe',
-  keys: [],
-  payload: new Proxy({}, { get: () => 'probe' }),
-};
 
 /** Connections for check-backs and for ending sessions. */
 const SIDE_POOL_SIZE = 5;
@@ -50,28 +40,10 @@ class MysqlTransactionDatabase implements TransactionDatabase {
 
   async start(listeners: Parameters<TransactionDatabase['start']>[0], options: { readonly transactionTimeoutMs: number }): Promise<void> {
     this.#idleSeconds = Math.max(60, Math.ceil((options.transactionTimeoutMs * 2) / 1_000));
-    for (const { name, lookup } of listeners) this.#probe(name, lookup);
+    probeLookups(this.#orm, listeners);
     const { side } = await this.#open();
     if (listeners.some(({ lookup, half }) => fenceOf(lookup, half) === 'session-lock')) await refuseMultiplexing(side);
-    if (listeners.some(({ lookup }) => lookup.kind === 'transactionMarker')) {
-      await side.query('select id from transaction_marker limit 1').catch((error: unknown) => {
-        throw new ConfigurationError(
-          `transactionMarker() needs the table transaction_marker; run "checkback migrate up": ${messageOf(error)}`,
-          { cause: error },
-        );
-      });
-    }
-  }
-
-  #probe(name: string, lookup: Lookup): void {
-    if (lookup.kind !== 'rowExists') return;
-    try {
-      assertLookupIsExact(this.#orm, lookup, lookup.where(PROBE), PROBE.transactionId, { probing: true });
-    } catch (error) {
-      // A `where` that computes with the payload cannot be probed; it is checked with each real message instead.
-      if (error instanceof TypeError) return;
-      throw new ConfigurationError(`listener "${name}": ${messageOf(error)}`, { cause: error });
-    }
+    await requireMarkerTable(listeners, (sql) => side.query(sql));
   }
 
   #open(): Promise<{ side: SidePool; flavour: ServerFlavour }> {
@@ -97,7 +69,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
     work: (session: FencedSession) => Promise<T>,
   ): Promise<T> {
     const connection = await this.#reserve(transactionId, fence, timeoutMs);
-    const session = new MysqlFencedSession(this.#orm, connection, transactionId, fence);
+    const session = new ConnectionSession(this.#orm, connection, transactionId, fence);
     try {
       return await work(session);
     } finally {
@@ -155,8 +127,7 @@ class MysqlTransactionDatabase implements TransactionDatabase {
   }
 
   isInsideTransaction(): boolean {
-    const { name } = this.#orm.em;
-    return (TransactionContext.getEntityManager(name) ?? RequestContext.getEntityManager(name))?.isInTransaction() ?? false;
+    return isInTransactionOf(this.#orm);
   }
 
   async close(): Promise<void> {

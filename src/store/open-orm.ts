@@ -1,15 +1,19 @@
 import type { EntitySchema } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import type { Migration } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/mysql';
 import { ConfigurationError, DatabaseUnavailableError } from '../errors.ts';
+import { openSqliteOrm } from './open-sqlite-orm.ts';
+import { isSqliteUrl } from './sqlite-url.ts';
 
 export interface OpenOrmOptions {
-  /** `mysql://user:password@host:port/database` of the primary. */
+  /**
+   * `mysql://user:password@host:port/database` of the primary, or a file: `sqlite:///absolute/path.db`, or
+   * `sqlite:relative/path.db` from the working directory. For a file install `@mikro-orm/sqlite` beside this package.
+   */
   readonly url: string;
   readonly entities: readonly unknown[];
-  /** Run in the order of their names, which begin with their time. */
-  readonly migrations?: readonly (new (...args: never[]) => Migration)[];
+  /** Run in the order of their names, which begin with their time. On SQLite the tables are made from the entities instead. */
+  readonly migrations?: readonly { readonly name: string }[];
   /** Connections at most; each `publish()` in flight and each running listener needs one. Default 20. */
   readonly poolSize?: number;
 }
@@ -17,8 +21,14 @@ export interface OpenOrmOptions {
 /**
  * Opens a MikroORM instance for MySQL or MariaDB and asks it one question. Rejects with `ConfigurationError` for a bad
  * URL and `DatabaseUnavailableError` when nobody answers; the password is in neither message.
+ *
+ * A SQLite file is for demos, development and tests: any number of processes of one machine work on it, one of them may
+ * publish. It is in WAL mode, and writing transactions follow one another; one that waits longer than 10 s for its
+ * turn fails with `SQLITE_BUSY`, so do not begin a second one, or write outside, within a transaction. The instance is
+ * typed as MySQL's and knows the phrases of MySQL's SQL that the engine uses.
  */
 export async function openOrm(options: OpenOrmOptions): Promise<MikroORM> {
+  if (isSqliteUrl(options.url)) return openSqliteOrm(options);
   const where = describeUrl(options.url);
   const orm = await MikroORM.init({
     clientUrl: options.url,

@@ -19,12 +19,7 @@ export async function checkRow(
   half: HalfMessageView,
 ): Promise<Resolution> {
   if (!(await isSessionLockFree(side, half.transactionId))) return 'UNKNOWN';
-  const em = orm.em.fork({ clear: true, useContext: false });
-  const { sql, params } = em
-    .createQueryBuilder(lookup.entity as never, 't')
-    .select(orm.getMetadata().get(lookup.entity as never).primaryKeys as never)
-    .where(lookup.where(half) as never)
-    .toQuery();
+  const { sql, params } = rowQuery(orm, lookup, half);
   try {
     const rows = await side.query(`${sql} ${flavour.shareNowait}`, ...params);
     return rows.length > 0 ? 'COMMIT' : 'ROLLBACK';
@@ -32,4 +27,14 @@ export async function checkRow(
     if (isLockedByOthers(error)) return 'UNKNOWN';
     throw error;
   }
+}
+
+/** The look-up as a statement, to be run outside of whatever transaction and identity map the caller is in. */
+export function rowQuery(orm: MikroORM, lookup: RowExistsLookup, half: HalfMessageView): { sql: string; params: readonly unknown[] } {
+  const em = orm.em.fork({ clear: true, useContext: false });
+  return em
+    .createQueryBuilder(lookup.entity as never, 't')
+    .select(orm.getMetadata().get(lookup.entity as never).primaryKeys as never)
+    .where(lookup.where(half) as never)
+    .toQuery();
 }

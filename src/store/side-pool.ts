@@ -1,7 +1,9 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { type Pool, type PoolConnection, type RowDataPacket, createPool } from 'mysql2';
+import { ConfigurationError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { errnoOf } from './mysql-error.ts';
+import { sqliteFileOf } from './open-sqlite-orm.ts';
 
 const QUERY_TIMEOUT_MS = 3_000;
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -95,5 +97,6 @@ export class SidePool {
 
 /** mysql2's pool behind a MikroORM instance, and the configuration its types leave out. */
 export async function businessPool(orm: MikroORM): Promise<Pool & { config: { connectionConfig: object } }> {
+  if (sqliteFileOf(orm) !== undefined) throw new ConfigurationError('this needs a MySQL or MariaDB server; the database is a SQLite file');
   return (await orm.em.getConnection('write').getNativeClient()) as Pool & { config: { connectionConfig: object } };
 }

@@ -32,6 +32,3 @@ const messageOf = (row: Readonly<Record<string, unknown>>): ReceivedMessage => (
   deliveryAttempt: Number(row['delivery_attempt']),
   bornAt: row['born_at'] === null ? undefined : utcDate(row['born_at']),
 });
-
-/** UTC, as the database's own utc_timestamp(3) writes it. */
-export const utcText = (at: Date): string => at.toISOString().slice(0, 23).replace('T', ' ');

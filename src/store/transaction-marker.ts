@@ -21,9 +21,13 @@ export class AlreadySettledError extends Error {}
  * Writes the marker inside the business transaction. On the database's clock, and in one statement, so that a producer
  * that was stopped for days between its half message and this cannot slip in behind the purge.
  */
-export async function writeMarker(transaction: AnyKysely, transactionId: string): Promise<void> {
+export async function writeMarker(
+  transaction: AnyKysely,
+  transactionId: string,
+  translate: (sql: string) => string = (sql) => sql,
+): Promise<void> {
   const text = `insert into transaction_marker (id, state) select ?, ${COMMITTED} from dual where unix_timestamp(now(3)) * 1000 - ? < ?`;
-  const insert = CompiledQuery.raw(text, [transactionId, timeOf(transactionId), MARKER_HORIZON_MS]);
+  const insert = CompiledQuery.raw(translate(text), [transactionId, timeOf(transactionId), MARKER_HORIZON_MS]);
   const { numAffectedRows } = await transaction.executeQuery(insert).catch((error: unknown) => {
     if (isDuplicateKey(error))
       throw new AlreadySettledError('a check-back has already settled this transaction as rolled back', { cause: error });
@@ -37,7 +41,11 @@ export async function writeMarker(transaction: AnyKysely, transactionId: string)
  * Reads the marker; where there is none yet, writes ROLLED_BACK and answers what is read afterwards, never what was read
  * first: between the two the business transaction may have committed.
  */
-export async function checkMarker(side: SidePool, flavour: ServerFlavour, transactionId: string): Promise<Resolution> {
+export async function checkMarker(
+  side: Pick<SidePool, 'query'>,
+  flavour: Pick<ServerFlavour, 'shareNowait'>,
+  transactionId: string,
+): Promise<Resolution> {
   const read = async (): Promise<number | undefined> => {
     const [row] = await side.query<{ state: number }>(
       `select state from transaction_marker where id = ? ${flavour.shareNowait}`,

@@ -6,17 +6,26 @@ import { withDeadline } from '../shared/deadline.ts';
 import type { HalfMessageView, Lookup } from '../transaction/lookup.ts';
 import type { Fence, FencedSession } from '../transaction/transaction-database.ts';
 import { isLockConflict } from './mysql-error.ts';
-import type { ReservedConnection } from './reserved-connection.ts';
+import type { AnyKysely } from './reserved-connection.ts';
 import { writeMarker } from './transaction-marker.ts';
 
 /** After that the session is killed, which rolls back as well. */
 const ROLLBACK_TIMEOUT_MS = 2_000;
 const OVER = 'the local transaction is over; its entity manager takes no more work';
 
-/** A local transaction on one reserved connection. The session lock around it is its owner's affair. */
-export class MysqlFencedSession implements FencedSession {
+/** A connection that runs one local transaction at a time and nothing else. */
+export interface SessionConnection {
+  readonly kysely: AnyKysely;
+  /** A statement written for MySQL, as it is said here. Default: as it is. */
+  readonly translate?: (sql: string) => string;
+  /** Ends what runs on it, rolled back. Never rejects; the connection is of no use afterwards. */
+  kill(): Promise<void>;
+}
+
+/** A local transaction on one reserved connection. The fence around it is its owner's affair. */
+export class ConnectionSession implements FencedSession {
   readonly #orm: MikroORM;
-  readonly #connection: ReservedConnection;
+  readonly #connection: SessionConnection;
   readonly #transactionId: string;
   readonly #fence: Fence;
   // oxlint-disable-next-line typescript/no-explicit-any -- Kysely's own default for "any schema"
@@ -24,7 +33,7 @@ export class MysqlFencedSession implements FencedSession {
   #em: EntityManager | undefined;
   #closed = new AbortController();
 
-  constructor(orm: MikroORM, connection: ReservedConnection, transactionId: string, fence: Fence) {
+  constructor(orm: MikroORM, connection: SessionConnection, transactionId: string, fence: Fence) {
     this.#orm = orm;
     this.#connection = connection;
     this.#transactionId = transactionId;
@@ -36,7 +45,7 @@ export class MysqlFencedSession implements FencedSession {
     this.#transaction = transaction;
     this.#closed = new AbortController();
     // As the first statement: a check-back that comes from now on finds the marker locked, and asks again.
-    if (this.#fence === 'marker') await writeMarker(transaction, this.#transactionId);
+    if (this.#fence === 'marker') await writeMarker(transaction, this.#transactionId, this.#connection.translate);
     // The signal keeps work that was not awaited from running between our COMMIT and its answer, outside the transaction.
     const em = this.#orm.em.fork({ clear: true, useContext: false, signal: AbortSignal.any([signal, this.#closed.signal]) });
     em.setTransactionContext(transaction);

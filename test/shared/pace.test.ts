@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { paced } from '../../src/dead-letter/pace.ts';
+import { paced } from '../../src/shared/pace.ts';
 import { ManualClock } from '../worker/support/manual-clock.ts';
 
 describe('paced', () => {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../shared/clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 
 /**
  * Gives a wait that lets at most `perSecond` callers through in a second, evenly; the first at once. Time nobody used is
