@@ -1,5 +1,6 @@
 import { benchEmbedded } from './embedded.bench.ts';
 import { benchGateway } from './gateway.bench.ts';
+import { benchReconciliation } from './reconciliation.bench.ts';
 import type { Section } from './section.ts';
 import { benchWorker } from './worker.bench.ts';
 
@@ -7,5 +8,6 @@ import { benchWorker } from './worker.bench.ts';
 export const SECTIONS: Readonly<Record<string, Section>> = {
   embedded: benchEmbedded,
   gateway: benchGateway,
+  reconciliation: benchReconciliation,
   worker: benchWorker,
 };

@@ -41,7 +41,10 @@ export const DeadLetterEntity = defineEntity({
     decidedAt: p.datetime(3).nullable(),
     decisionReason: p.string().length(1_000).nullable(),
   },
-  indexes: [{ name: 'dead_letter_state', properties: ['state', 'id'] }],
+  indexes: [
+    { name: 'dead_letter_state', properties: ['state', 'id'] },
+    { name: 'dead_letter_call', properties: ['callName', 'idempotencyKey'] },
+  ],
   uniques: [{ name: 'dead_letter_message', properties: ['topic', 'consumerGroup', 'identity'] }],
 });
 

@@ -17,6 +17,7 @@ export const OrderEntity = defineEntity({
     status: p.enum(['PLACED', 'PAID', 'REJECTED'] as const).default('PLACED'),
     createdAt: p.datetime(3).onCreate(() => new Date()),
   },
+  indexes: [{ name: 'orders_created_at', properties: ['createdAt'] }],
 });
 
 export type Order = InferEntity<typeof OrderEntity>;

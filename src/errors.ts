@@ -255,3 +255,21 @@ export class SagaConflictError extends CheckbackError {
   readonly acted = 'no';
   readonly retryable = false;
 }
+
+// --- reconciliation ----------------------------------------------------------------------------------------------
+
+/** A settlement statement that cannot be trusted: truncated, in another encoding, or with lines that cannot be read. Nothing was compared or written. */
+export class StatementRefusedError extends CheckbackError {
+  readonly code = 'CB_STATEMENT_REFUSED';
+  readonly acted = 'no';
+  readonly retryable = false;
+  /** The first of them; `line` is 0 where it is no line that is wrong. */
+  readonly problems: readonly { readonly line: number; readonly why: string }[];
+
+  constructor(problems: readonly { readonly line: number; readonly why: string }[], options?: { cause?: unknown }) {
+    const [first] = problems;
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+    super(`statement refused: ${first?.line ? `line ${first.line}: ` : ''}${first?.why ?? 'it cannot be read'}${more}`, options);
+    this.problems = problems;
+  }
+}

@@ -26,6 +26,7 @@ const samples: errors.CheckbackError[] = [
   new errors.CallThrottledError('m', { retryAfterMs: 1, limit: 'rate' }),
   new errors.StepRejectedError('m'),
   new errors.SagaConflictError('m'),
+  new errors.StatementRefusedError([{ line: 1, why: 'm' }]),
 ];
 
 describe('Errors', () => {

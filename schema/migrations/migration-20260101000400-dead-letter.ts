@@ -38,7 +38,8 @@ export class Migration20260101000400DeadLetter extends Migration {
         decided_at datetime(3) null,
         decision_reason varchar(1000) null,
         unique key dead_letter_message (topic, consumer_group, identity),
-        key dead_letter_state (state, id)
+        key dead_letter_state (state, id),
+        key dead_letter_call (call_name, idempotency_key)
       ) engine = InnoDB default character set utf8mb4`);
     this.addSql(`
       create table if not exists dead_letter_action (

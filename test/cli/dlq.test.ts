@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { instant } from '../../src/cli/commands/dlq-filter.ts';
+import { instant } from '../../src/cli/instant.ts';
 import { bodyText } from '../../src/cli/commands/dlq-print.ts';
 import { select } from '../../src/cli/commands/dlq-selection.ts';
 import { confirm } from '../../src/cli/confirm.ts';

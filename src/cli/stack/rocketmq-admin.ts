@@ -1,6 +1,8 @@
 import { parseFastjson, type RemotingResponse } from './remoting-frame.ts';
 import { remotingClient, type RemotingCall, type RemotingClient } from './remoting-client.ts';
 import { StackError } from './stack-error.ts';
+import { type TopicQueue, readQueues } from './read-topic.ts';
+import type { StoredMessage } from './stored-message.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** The one kind of message a topic takes. */
@@ -30,6 +32,8 @@ export type RocketmqAdmin = {
   maxOffset(topic: string): Promise<number>;
   /** Messages of the topic that the group has not acknowledged, those in progress among them; all of them for a group that never read. */
   lag(topic: string, group: string): Promise<number>;
+  /** Every message of a topic, oldest first in each of its queues; the broker's own topics too, which no consumer may read. Moves nobody's offset. */
+  readTopic(topic: string, signal?: AbortSignal): AsyncIterable<StoredMessage>;
   /** A broker setting as the broker itself sees it, for example `transactionTimeOut`. Unknown keys are an error. */
   brokerConfig(key: string): Promise<string>;
   /** Changes a broker setting while it runs. The broker also writes it into its own copy of broker.conf, so it survives a restart of the process. */
@@ -114,14 +118,14 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
     };
   };
 
-  const readQueues = async (topic: string): Promise<readonly { readonly address: string; readonly id: string }[]> => {
+  const queuesOf = async (topic: string): Promise<readonly TopicQueue[]> => {
     const byName = new Map((await someMasters()).map((master) => [master.name, master.address]));
     const brokers = (await topicRoute(topic))?.brokers ?? [];
     return brokers.flatMap((broker) =>
       Array.from({ length: broker.readQueues }, (_, id) => ({ address: byName.get(broker.name) ?? '', id: String(id) })),
     );
   };
-  const maxOffset = async (topic: string, queue: { readonly address: string; readonly id: string }): Promise<number> => {
+  const maxOffset = async (topic: string, queue: TopicQueue): Promise<number> => {
     const purpose = `read the offset of topic ${topic}`;
     const response = await demand(queue.address, {
       purpose,
@@ -189,13 +193,13 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
 
     async maxOffset(topic) {
       let sum = 0;
-      for (const queue of await readQueues(topic)) sum += await maxOffset(topic, queue);
+      for (const queue of await queuesOf(topic)) sum += await maxOffset(topic, queue);
       return sum;
     },
 
     async lag(topic, group) {
       let sum = 0;
-      for (const queue of await readQueues(topic)) {
+      for (const queue of await queuesOf(topic)) {
         const purpose = `read how far group ${group} is in topic ${topic}`;
         const fields = { topic, consumerGroup: group, queueId: queue.id, setZeroIfNotFound: 'false' };
         const response = await ask(queue.address, { purpose, code: CODE.consumerOffset, fields });
@@ -207,6 +211,10 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
         sum += Math.max(0, (await maxOffset(topic, queue)) - consumed);
       }
       return sum;
+    },
+
+    async *readTopic(topic, signal) {
+      yield* readQueues(ask, topic, await queuesOf(topic), signal);
     },
 
     async brokerConfig(key) {
