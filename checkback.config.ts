@@ -1,4 +1,4 @@
-import { chargePayment, placeOrder } from './listeners/index.ts';
+import { bankStatement, chargePayment, orderPayments, placeOrder } from './listeners/index.ts';
 import { Migration20260101000000Orders, OrderEntity } from './schema/index.ts';
 import { defineConfig } from './src/index.ts';
 
@@ -9,5 +9,6 @@ export default defineConfig({
   migrations: [Migration20260101000000Orders],
   transactionListeners: [placeOrder],
   messageListeners: [chargePayment],
+  reconciliation: { sources: [orderPayments], statements: [bankStatement] },
   statusChecks: { timerTopic: 'status-checks' },
 });

@@ -10,10 +10,21 @@ import { Migration20260101000400DeadLetter } from './migrations/migration-202601
 import { Migration20260101000500ProcessedMessage } from './migrations/migration-20260101000500-processed-message.ts';
 import { Migration20260101000600Saga } from './migrations/migration-20260101000600-saga.ts';
 import { Migration20260101000700WorkerHeartbeat } from './migrations/migration-20260101000700-worker-heartbeat.ts';
+import { Migration20260101000800Reconciliation } from './migrations/migration-20260101000800-reconciliation.ts';
+import { Migration20260101001000ParkedHalfRescue } from './migrations/migration-20260101001000-parked-half-rescue.ts';
+import { Migration20260101001100OutboxMessage } from './migrations/migration-20260101001100-outbox-message.ts';
+import { OutboxMessageEntity } from './outbox-message.entity.ts';
+import { ParkedHalfRescueEntity } from './parked-half-rescue.entity.ts';
+import { Migration20260101000900ReconciliationBreak } from './migrations/migration-20260101000900-reconciliation-break.ts';
 import { ProcessedMessageEntity } from './processed-message.entity.ts';
+import { ReconciliationItemEntity } from './reconciliation-item.entity.ts';
+import { ReconciliationRunEntity } from './reconciliation-run.entity.ts';
+import { ReconciliationBreakActionEntity } from './reconciliation-break-action.entity.ts';
+import { ReconciliationBreakEntity } from './reconciliation-break.entity.ts';
 import { SagaDecisionEntity } from './saga-decision.entity.ts';
 import { SagaInstanceEntity } from './saga-instance.entity.ts';
 import { SagaStepEntity } from './saga-step.entity.ts';
+import { StatementRunEntity } from './statement-run.entity.ts';
 import { StatusCheckEntity } from './status-check.entity.ts';
 import { TransactionMarkerEntity } from './transaction-marker.entity.ts';
 import { WorkerHeartbeatEntity } from './worker-heartbeat.entity.ts';
@@ -32,6 +43,13 @@ export const ENGINE_ENTITIES = [
   SagaStepEntity,
   SagaDecisionEntity,
   WorkerHeartbeatEntity,
+  StatementRunEntity,
+  ReconciliationBreakEntity,
+  ReconciliationBreakActionEntity,
+  ReconciliationRunEntity,
+  ReconciliationItemEntity,
+  ParkedHalfRescueEntity,
+  OutboxMessageEntity,
 ];
 
 /** Their migrations, oldest first; run by `checkback migrate` together with the business's own. */
@@ -43,4 +61,8 @@ export const ENGINE_MIGRATIONS = [
   Migration20260101000500ProcessedMessage,
   Migration20260101000600Saga,
   Migration20260101000700WorkerHeartbeat,
+  Migration20260101000800Reconciliation,
+  Migration20260101000900ReconciliationBreak,
+  Migration20260101001000ParkedHalfRescue,
+  Migration20260101001100OutboxMessage,
 ];

@@ -15,4 +15,11 @@ export { type SagaInstanceRow, SagaInstanceEntity } from './saga-instance.entity
 export { type SagaStepRow, SagaStepEntity } from './saga-step.entity.ts';
 export { type SagaDecisionRow, SagaDecisionEntity } from './saga-decision.entity.ts';
 export { type WorkerHeartbeatRow, WorkerHeartbeatEntity } from './worker-heartbeat.entity.ts';
+export { type ReconciliationRunRow, ReconciliationRunEntity } from './reconciliation-run.entity.ts';
+export { type ReconciliationItemRow, ReconciliationItemEntity } from './reconciliation-item.entity.ts';
+export { type ParkedHalfRescueRow, ParkedHalfRescueEntity } from './parked-half-rescue.entity.ts';
+export { type StatementRunRow, StatementRunEntity } from './statement-run.entity.ts';
+export { type ReconciliationBreakRow, ReconciliationBreakEntity } from './reconciliation-break.entity.ts';
+export { ReconciliationBreakActionEntity } from './reconciliation-break-action.entity.ts';
+export { type OutboxMessageRow, OutboxMessageEntity } from './outbox-message.entity.ts';
 export { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from './engine.ts';

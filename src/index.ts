@@ -20,6 +20,20 @@ export type { Fence, FencedSession, TransactionDatabase } from './transaction/tr
 export { onTransactionEvent } from './transaction/diagnostics.ts';
 export type { TransactionDiagnostics } from './transaction/diagnostics.ts';
 
+// Publishing without a half message: messages as rows, sent by a relay.
+export type { TransactionalOutbox } from './transaction/transactional-outbox.ts';
+export { mysqlOutbox } from './store/mysql-outbox.ts';
+export { mysqlOutboxStore } from './store/mysql-outbox-store.ts';
+export { startOutboxRelay } from './outbox/outbox-relay.ts';
+export type { OutboxRelay, OutboxRelayStats } from './outbox/outbox-relay.ts';
+export type { OutboxRelayLimits, OutboxRelayOptions } from './outbox/outbox-relay-options.ts';
+export type { OutboxBacklog, OutboxStore, ParkedLane, ParkedMessage } from './outbox/outbox-store.ts';
+export { outboxSender } from './outbox/outbox-sender.ts';
+export type { OutboxBroker, OutboxSender } from './outbox/outbox-sender.ts';
+export type { CommitSignal } from './outbox/commit-signal.ts';
+export { onOutboxEvent } from './outbox/diagnostics.ts';
+export type { OutboxDiagnostics, OutboxEvent } from './outbox/diagnostics.ts';
+
 // Consuming: external calls.
 export { defineExternalCall } from './gateway/external-call.ts';
 export type { CallAnswer, CallMethod, CallRetry, CallTimeouts, ExternalCall, ExternalCallDefinition } from './gateway/external-call.ts';
@@ -117,6 +131,13 @@ export type { Failure, FailureCompensation } from './saga/compensate-failures.ts
 export { onSagaEvent } from './saga/saga-diagnostics.ts';
 export type { SagaDiagnostics } from './saga/saga-diagnostics.ts';
 
+// Reconciliation.
+export { defineMessageSource } from './reconciliation/message-source.ts';
+export type { AnyMessageSource, DeliveryRule, MessageSource, MessageSourceDefinition } from './reconciliation/message-source.ts';
+export { originalMessage } from './reconciliation/original-message.ts';
+export type { OriginalIds, OriginalMessage } from './reconciliation/original-message.ts';
+export type { ReconciliationLimits } from './reconciliation/reconciliation-options.ts';
+
 // Alerts.
 export { startAlerts } from './alerts/start-alerts.ts';
 export type { Alerts } from './alerts/start-alerts.ts';
@@ -143,6 +164,9 @@ export type {
   TransactionalProducer,
 } from './broker/transactional-producer.ts';
 export { mysqlTransactionDatabase } from './store/mysql-transaction-database.ts';
+export { openOrm } from './store/open-orm.ts';
+export type { OpenOrmOptions } from './store/open-orm.ts';
+export { sqliteTransactionDatabase } from './store/sqlite-transaction-database.ts';
 export { purgeTransactionMarkers } from './store/purge-transaction-markers.ts';
 export { mysqlExternalCallStore } from './store/mysql-external-call-store.ts';
 export { mysqlStatusCheckStore } from './store/mysql-status-check-store.ts';
@@ -153,8 +177,34 @@ export { mysqlSagaStore } from './store/mysql-saga-store.ts';
 
 // Configuration of the `checkback` command.
 export { defineConfig } from './cli/define-config.ts';
-export type { CheckbackConfig } from './cli/define-config.ts';
+export type { CheckbackConfig, PublishStrategy } from './cli/define-config.ts';
 
 export type { Clock } from './shared/clock.ts';
 export type { Logger } from './shared/logger.ts';
 export * from './errors.ts';
+
+// Reconciliation with institutions' statements.
+export { defineStatement } from './reconciliation/statement/define-statement.ts';
+export type {
+  AnyStatement,
+  OurRowsRule,
+  Statement,
+  StatementDefinition,
+  StatementLine,
+  TheirStatus,
+} from './reconciliation/statement/define-statement.ts';
+export { csv } from './reconciliation/statement/csv.ts';
+export type { CsvOptions } from './reconciliation/statement/csv.ts';
+export { fixedWidth } from './reconciliation/statement/fixed-width.ts';
+export type { FixedColumns, FixedWidthOptions } from './reconciliation/statement/fixed-width.ts';
+export { jsonLines } from './reconciliation/statement/json-lines.ts';
+export type { JsonLinesOptions } from './reconciliation/statement/json-lines.ts';
+export { pages } from './reconciliation/statement/paged-statement.ts';
+export type { PagedStatement, StatementPage } from './reconciliation/statement/paged-statement.ts';
+export type { Fields, StatementFormat, TrailerRule } from './reconciliation/statement/statement-format.ts';
+export { minorUnits } from './reconciliation/statement/minor-units.ts';
+export type { AmountNotation } from './reconciliation/statement/minor-units.ts';
+export type { WindowRule } from './reconciliation/statement/day-window.ts';
+export type { StatementPolicy } from './reconciliation/statement/statement-policy.ts';
+export type { StatementBreak } from './reconciliation/statement/break.ts';
+export type { BreakKind, BreakStanding, BreakState } from './reconciliation/statement/break-state.ts';

@@ -26,6 +26,7 @@ import type { UnknownOutcomeSink } from '../worker/unknown-outcome-sink.ts';
 import type { EndTransactions } from '../worker/end-transactions.ts';
 import { type Worker, startWorker } from '../worker/worker.ts';
 import { snapshot } from '../worker/worker-stats.ts';
+import { composeReconciliationSchedule } from './compose-reconciliation.ts';
 import { type Composed, type Orm, composeCompensations, openDatabase } from './compose.ts';
 import type { LoadedConfig } from './config.ts';
 
@@ -83,6 +84,8 @@ export async function composeWorker(
     }
     const unknownOutcome = await composeStatusChecks(base, listeners);
     composeDeadLetterDrains(base, listeners);
+    const schedule = composeReconciliationSchedule({ ...base, listeners });
+    if (schedule !== undefined) drainable(base, schedule);
     const worker = listeners.length === 0 ? undefined : await composeListeners(base, listeners, unknownOutcome, options.concurrency);
     const report = () => ({ stats: worker?.stats() ?? EMPTY_STATS, circuits: gateway.circuits() });
     parts.adopt(startHeartbeat({ orm, owner: config.owner, report, logger }), (heartbeat) => heartbeat.close());

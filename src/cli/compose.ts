@@ -1,11 +1,13 @@
-import { rocketmq } from '../broker/rocketmq/rocketmq.ts';
 import { compensatingTransactions } from '../saga/compensate-failures.ts';
 import type { Logger } from '../shared/logger.ts';
 import { mysqlTransactionDatabase } from '../store/mysql-transaction-database.ts';
 import { openOrm } from '../store/open-orm.ts';
+import { sqliteTransactionDatabase } from '../store/sqlite-transaction-database.ts';
+import { isSqliteUrl } from '../store/sqlite-url.ts';
 import { TransactionalPublisher } from '../transaction/transactional-publisher.ts';
 import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
 import type { EndTransactions } from '../worker/end-transactions.ts';
+import { composeCarrier } from './compose-outbox.ts';
 import { type LoadedConfig, loadConfig } from './config.ts';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from '../../schema/engine.ts';
 
@@ -46,7 +48,7 @@ export async function composePublisher(config: LoadedConfig, logger: Logger): Pr
   try {
     const publisher = await startPublisher(config, orm, config.transactionListeners ?? [], logger);
     return {
-      part: publisher,
+      part: publisher.part,
       close: async (deadlineMs) => {
         await publisher.close(deadlineMs);
         await orm.close(true);
@@ -68,19 +70,33 @@ export async function composeCompensations(config: LoadedConfig, orm: Orm, logge
   // All of the service's listeners, so that it can answer whatever the broker asks about their topics.
   const listeners = new Set([...transactionListeners, ...compensations.map(({ publish }) => publish as AnyTransactionListener)]);
   const publisher = await startPublisher(config, orm, [...listeners], logger);
-  return { part: compensatingTransactions(publisher, compensations), close: (deadlineMs) => publisher.close(deadlineMs) };
+  return { part: compensatingTransactions(publisher.part, compensations), close: (deadlineMs) => publisher.close(deadlineMs) };
 }
 
-const startPublisher = (
-  { owner, endpoints }: LoadedConfig,
+async function startPublisher(
+  { owner, databaseUrl, ...config }: LoadedConfig,
   orm: Orm,
   listeners: readonly AnyTransactionListener[],
   logger: Logger,
-): Promise<TransactionalPublisher> =>
-  TransactionalPublisher.start({
-    owner,
-    broker: rocketmq({ endpoints, logger }),
-    database: mysqlTransactionDatabase(orm),
-    listeners,
-    logger,
-  });
+): Promise<Composed<TransactionalPublisher>> {
+  const carrier = composeCarrier(config, orm, logger);
+  try {
+    const publisher = await TransactionalPublisher.start({
+      owner,
+      ...carrier.part,
+      database: isSqliteUrl(databaseUrl) ? sqliteTransactionDatabase(orm) : mysqlTransactionDatabase(orm),
+      listeners,
+      logger,
+    });
+    return {
+      part: publisher,
+      close: async (deadlineMs) => {
+        await publisher.close(deadlineMs);
+        await carrier.close(deadlineMs);
+      },
+    };
+  } catch (error) {
+    await carrier.close(0);
+    throw error;
+  }
+}

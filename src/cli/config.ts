@@ -32,6 +32,7 @@ const FIELDS = new Set<string>([
   'deadLetters',
   'compensations',
   'sagaRunner',
+  'reconciliation',
   'alerts',
 ] satisfies (keyof CheckbackConfig)[]);
 const FILE_NAMES = ['checkback.config.ts', 'checkback.config.js', 'checkback.config.mjs'];
@@ -55,7 +56,7 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
   }
   const { owner } = config;
   const endpoints = env['CHECKBACK_ROCKETMQ_ENDPOINTS'] ?? config.endpoints;
-  const databaseUrl = env['CHECKBACK_MYSQL_URL'] ?? config.databaseUrl;
+  const databaseUrl = env['CHECKBACK_DATABASE_URL'] ?? env['CHECKBACK_MYSQL_URL'] ?? config.databaseUrl;
   if (!owner) throw new ConfigurationError(`${path}: "owner" is missing; it names this service`);
   if (!endpoints)
     throw new ConfigurationError(

@@ -2,6 +2,11 @@ import type { AlertOptions } from '../alerts/alert-options.ts';
 import type { GatewayLimits } from '../gateway/gateway-options.ts';
 import type { OriginLimits } from '../gateway/origin-limits.ts';
 import type { OriginOptions } from '../gateway/origin.ts';
+import type { OutboxRelayLimits } from '../outbox/outbox-relay-options.ts';
+import type { ParkedLane } from '../outbox/outbox-store.ts';
+import type { AnyMessageSource } from '../reconciliation/message-source.ts';
+import type { ReconciliationLimits } from '../reconciliation/reconciliation-options.ts';
+import type { AnyStatement } from '../reconciliation/statement/define-statement.ts';
 import type { FailureCompensation } from '../saga/compensate-failures.ts';
 import type { AnySaga } from '../saga/define-saga.ts';
 import type { SagaRunnerLimits } from '../saga/saga-runner-options.ts';
@@ -10,18 +15,36 @@ import type { AnyTransactionListener } from '../transaction/transaction-listener
 import type { AnyListener } from '../worker/message-listener.ts';
 import type { WorkerLimits } from '../worker/worker-options.ts';
 
+export type PublishStrategy = 'halfMessage' | 'pollingOutbox';
+
 /** What `checkback.config.ts` exports by default. What is left out comes from the environment, where the names say so. */
 export interface CheckbackConfig {
   /** Name of this service; owns its transactions and answers their check-backs. */
   readonly owner: string;
   /** `host:port` of the RocketMQ proxy's gRPC port. Default: `CHECKBACK_ROCKETMQ_ENDPOINTS`. */
   readonly endpoints?: string;
-  /** `mysql://user:password@host:3306/database`. Default: `CHECKBACK_MYSQL_URL`. */
+  /**
+   * `mysql://user:password@host:3306/database`, or a file for demos and tests: `sqlite:///absolute/path.db`. Default:
+   * `CHECKBACK_DATABASE_URL`, then `CHECKBACK_MYSQL_URL`.
+   */
   readonly databaseUrl?: string;
   /** MikroORM entities of the business; the engine adds its own. */
   readonly entities?: readonly unknown[];
   /** MikroORM migrations of the business, run by `checkback migrate` together with the engine's. */
   readonly migrations?: readonly unknown[];
+  /**
+   * How messages travel with the decision. `halfMessage`: TRANSACTION topics, no table, the broker must be up to take an
+   * order. `pollingOutbox`: rows in the table `outbox_message`, NORMAL topics, the broker may be down. Listeners and workers
+   * are the same; docs/strategies.md compares what each promises. Default `halfMessage`.
+   */
+  readonly strategy?: PublishStrategy;
+  /** For `pollingOutbox`: the relay inside each process that publishes. */
+  readonly outbox?: Partial<OutboxRelayLimits> & {
+    /** Whether processes that publish also send what is in the outbox. Default true; false leaves it to others. */
+    readonly relay?: boolean;
+    /** What a message the broker refuses for good means for the later ones of its topic and first key. Default `hold`. */
+    readonly parkedLane?: ParkedLane;
+  };
   readonly transactionListeners?: readonly AnyTransactionListener[];
   readonly messageListeners?: readonly AnyListener[];
   /** Run by the workers; `startSaga` begins one. */
@@ -47,6 +70,16 @@ export interface CheckbackConfig {
   /** Events that a listener's FAIL publishes in the transaction that records it; made by `compensateFailures`. */
   readonly compensations?: readonly FailureCompensation[];
   readonly sagaRunner?: Partial<SagaRunnerLimits>;
+  readonly reconciliation?: Partial<ReconciliationLimits> & {
+    /** How messages are found again in committed rows; made by `defineMessageSource`. */
+    readonly sources?: readonly AnyMessageSource[];
+    /** What institutions send us to compare with; made by `defineStatement`. */
+    readonly statements?: readonly AnyStatement[];
+    /** Questions to institutions, or messages published again, a second at most in one process. Default 10. */
+    readonly rate?: number;
+    /** Cron expressions, in UTC, of what workers do by themselves; each moment is run by one worker of the pool. Default: nothing. */
+    readonly schedule?: { readonly open?: string; readonly delivery?: string };
+  };
   /** Alerts go to the log always; `CHECKBACK_ALERT_WEBHOOK` adds a URL they are posted to. */
   readonly alerts?: Partial<Omit<AlertOptions, 'logger' | 'clock'>>;
 }

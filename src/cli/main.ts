@@ -6,6 +6,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { mockBankCommand } from './commands/mock-bank.ts';
 import { dlqCommand } from './commands/dlq.ts';
 import { purgeCommand } from './commands/purge.ts';
+import { reconcileCommand } from './commands/reconcile.ts';
 import { sagaCommand } from './commands/saga.ts';
 import { stackCommand } from './commands/stack.ts';
 import { statusCommand } from './commands/status.ts';
@@ -38,6 +39,7 @@ Start here:
   $ checkback unknown list           calls of unknown outcome that wait for a person
   $ checkback dlq list               dead letters, and what to do about them
   $ checkback saga list              parked sagas, and what to do about them
+  $ checkback reconcile open         asks after every call that is open, and reports what is left
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
   )
@@ -50,6 +52,7 @@ for (const command of [
   unknownCommand(),
   dlqCommand(),
   sagaCommand(),
+  reconcileCommand(),
   migrateCommand(),
   purgeCommand(),
   stackCommand(environment),
@@ -58,14 +61,17 @@ for (const command of [
   program.addCommand(withoutExit(command));
 }
 
+// Of reconciliations 2 says that something is left open.
+const WRONGLY_CALLED = process.argv[2] === 'reconcile' ? 1 : 2;
+
 try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     // Help and version are errors of code 0; everything else of commander's is wrong usage.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    process.exitCode = error.exitCode === 0 ? 0 : WRONGLY_CALLED;
   } else {
     process.stderr.write(`checkback: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = error instanceof ConfigurationError ? 2 : 1;
+    process.exitCode = error instanceof ConfigurationError ? WRONGLY_CALLED : 1;
   }
 }

@@ -1,5 +1,5 @@
 import { type BulkheadPolicy, bulkhead } from 'cockatiel';
-import { MESSAGE_PROPERTY } from '../broker/message.ts';
+import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
 import type { CheckedHalfMessage, Resolution } from '../broker/transactional-producer.ts';
 import { abortable } from '../shared/abort.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -11,9 +11,12 @@ import { type Lookup, transactionMarker } from './lookup.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
 import type { TransactionDatabases } from './transaction-databases.ts';
 
-interface Answer {
+/** What became of a transaction, and why nobody can say when it is UNKNOWN. */
+export interface CheckBackAnswer {
   readonly resolution: Resolution;
   readonly reason?: string;
+  /** Another service's message: only that one knows. */
+  readonly isForeign?: true;
 }
 
 export interface CheckBackHandlerOptions {
@@ -38,7 +41,7 @@ const MAX_CLOCK_OFFSET_MS = 10_000;
 export class CheckBackHandler {
   readonly #options: CheckBackHandlerOptions;
   readonly #bulkhead: BulkheadPolicy;
-  readonly #flights = new Map<string, Promise<Answer>>();
+  readonly #flights = new Map<string, Promise<CheckBackAnswer>>();
 
   constructor(options: CheckBackHandlerOptions) {
     this.#options = options;
@@ -54,11 +57,12 @@ export class CheckBackHandler {
       topic;
     let flight = this.#flights.get(flightKey);
     if (flight === undefined) {
-      flight = this.#resolve(half, signal).finally(() => this.#flights.delete(flightKey));
+      flight = this.resolve(half, signal).finally(() => this.#flights.delete(flightKey));
       this.#flights.set(flightKey, flight);
     }
     this.#judgeClock(half);
-    const { resolution, reason } = await flight;
+    const { resolution, reason, isForeign } = await flight;
+    if (isForeign) this.#options.foreignChecks.asked(half);
     const event = {
       ...eventOf(half),
       resolution,
@@ -75,12 +79,10 @@ export class CheckBackHandler {
     return resolution;
   }
 
-  async #resolve(half: CheckedHalfMessage, signal: AbortSignal): Promise<Answer> {
+  /** The answer, as for nobody's question: no event, no alarm. Never rejects. */
+  async resolve(half: OutgoingMessage, signal: AbortSignal): Promise<CheckBackAnswer> {
     const found = this.#find(half);
-    if ('reason' in found) {
-      if (found.isForeign) this.#options.foreignChecks.asked(half);
-      return { resolution: 'UNKNOWN', reason: found.reason };
-    }
+    if ('reason' in found) return { resolution: 'UNKNOWN', ...found };
     try {
       const check = this.#bulkhead.execute(() => found.database.check(found.lookup, viewHalfMessage(half), signal));
       return { resolution: await abortable(check, signal) };
@@ -106,7 +108,7 @@ export class CheckBackHandler {
   #find({
     properties,
     ...half
-  }: CheckedHalfMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string; isForeign?: true } {
+  }: OutgoingMessage): { lookup: Lookup; database: TransactionDatabase } | { reason: string; isForeign?: true } {
     const owner = properties[MESSAGE_PROPERTY.owner];
     // Any producer of a topic may be asked about any service's message: only its owner knows the answer.
     if (owner !== this.#options.owner)

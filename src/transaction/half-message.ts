@@ -17,7 +17,8 @@ export interface HalfMessageIdentity {
   readonly listener: string;
   readonly transactionId: string;
   readonly correlationId: string;
-  readonly lookup: Lookup['kind'];
+  /** `outbox`: no check-back is to be answered for it. */
+  readonly lookup: Lookup['kind'] | 'outbox';
   readonly database?: string | undefined;
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;

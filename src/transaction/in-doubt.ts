@@ -14,13 +14,11 @@ export async function settleUncertainCommit<Input>(
   view: HalfMessageView,
   timeoutMs: number,
 ): Promise<void> {
-  const { listener, transactionId, database } = publication;
+  const { listener, transactionId, database, lookup } = publication;
   const over = AbortSignal.timeout(timeoutMs);
   const of = `local transaction ${transactionId} of listener "${listener.name}"`;
   for (let waitMs = 25; !over.aborted; waitMs = Math.min(waitMs * 2, 500)) {
-    const resolution = await withDeadline(database.check(listener.lookup, view, over), timeoutMs, () => failure).catch(
-      () => 'UNKNOWN' as const,
-    );
+    const resolution = await withDeadline(database.check(lookup, view, over), timeoutMs, () => failure).catch(() => 'UNKNOWN' as const);
     if (resolution === 'COMMIT') return;
     if (resolution === 'ROLLBACK') {
       throw new LocalTransactionError(`${of}: the database did not apply COMMIT: ${failure.message}`, {
@@ -31,7 +29,7 @@ export async function settleUncertainCommit<Input>(
     await systemClock.sleep(waitMs, over).catch(() => {});
   }
   throw new TransactionInDoubtError(
-    `${of} is in doubt: COMMIT was sent, its answer was lost (${failure.message}), and the outcome could not be looked up within ${timeoutMs} ms; the broker will ask, and deliver if it committed`,
+    `${of} is in doubt: COMMIT was sent, its answer was lost (${failure.message}), and the outcome could not be looked up within ${timeoutMs} ms; if it committed, its messages will be delivered`,
     { cause: failure.cause, transactionId },
   );
 }

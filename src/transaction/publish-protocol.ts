@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/core';
 import { messageOf } from '../shared/error-message.ts';
 import { inspect } from 'node:util';
 import type { OutgoingMessage } from '../broker/message.ts';
@@ -6,10 +7,11 @@ import { CheckbackError, LocalTransactionError, TransactionInDoubtError } from '
 import { withDeadline } from '../shared/deadline.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import { settleUncertainCommit } from './in-doubt.ts';
-import type { HalfMessageView } from './lookup.ts';
+import type { HalfMessageView, Lookup } from './lookup.ts';
 import type { ResolvedPublisherOptions } from './publisher-options.ts';
-import { type FencedSession, type TransactionDatabase, fenceOf } from './transaction-database.ts';
+import type { Fence, FencedSession, TransactionDatabase } from './transaction-database.ts';
 import type { TransactionListener } from './transaction-listener.ts';
+import type { TransactionalOutbox } from './transactional-outbox.ts';
 
 /** One `publish()`, ready to run: everything that can be was checked, nothing has been sent or written. */
 export interface Publication<Input> {
@@ -18,12 +20,18 @@ export interface Publication<Input> {
   readonly transactionId: string;
   readonly correlationId: string;
   readonly database: TransactionDatabase;
-  /** Makes the messages; throws for bad content. Called once, when all they may carry is there. */
+  /** Finds out whether it committed; the fence makes its answer exact. */
+  readonly lookup: Lookup;
+  readonly fence: Fence;
+  /** Makes the messages; throws for bad content. Called when all they may carry is there; with an outbox again after a deadlock. */
   messages(produced: unknown): readonly { readonly message: OutgoingMessage; readonly view: HalfMessageView }[];
 }
 
 export interface ProtocolDeps {
-  readonly producer: TransactionalProducer;
+  /** Takes the messages as halves, or as rows of the transaction. */
+  readonly carrier:
+    | { readonly kind: 'half'; readonly producer: TransactionalProducer }
+    | { readonly kind: 'outbox'; readonly outbox: TransactionalOutbox };
   readonly options: ResolvedPublisherOptions;
   /** Sends END in the background, once. */
   endLater(half: SentHalfMessage, resolution: 'COMMIT' | 'ROLLBACK'): void;
@@ -37,41 +45,66 @@ class Overrun extends Error {}
 
 /**
  * Fence, half messages and local transaction in the order of the listener's `half` mode, COMMIT when all of them stand,
- * END in the background. Resolves once COMMIT is certain. Rejects with `DatabaseUnavailableError` or `HalfMessageError`
+ * END in the background; with an outbox the transaction alone, the messages as its last rows. Resolves once COMMIT is certain. Rejects with `DatabaseUnavailableError` or `HalfMessageError`
  * (nothing happened), `LocalTransactionError` (rolled back for certain) or `TransactionInDoubtError`.
  */
 export async function runPublication<Input>(publication: Publication<Input>, deps: ProtocolDeps): Promise<void> {
-  const { listener, transactionId, correlationId, database } = publication;
+  const { listener, transactionId, correlationId, database, lookup, fence } = publication;
+  const { carrier } = deps;
   const event = { transactionId, correlationId, listener: listener.name, topic: listener.messages[0]!.topic };
   const halves: SentHalfMessage[] = [];
   let views: readonly HalfMessageView[] = [];
 
-  const send = async (produced: unknown): Promise<void> => {
+  const prepare = (produced: unknown): OutgoingMessage[] => {
     const prepared = publication.messages(produced);
     views = prepared.map(({ view }) => view);
-    const sent = await Promise.allSettled(prepared.map(({ message }) => deps.producer.sendHalf(message)));
+    return prepared.map(({ message }) => message);
+  };
+
+  const send = async (producer: TransactionalProducer, produced: unknown): Promise<void> => {
+    const sent = await Promise.allSettled(prepare(produced).map((message) => producer.sendHalf(message)));
     for (const result of sent) if (result.status === 'fulfilled') halves.push(result.value);
     const failed = sent.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     emitTransactionEvent('half-sent', event);
   };
 
-  const decide = async (session: FencedSession): Promise<void> => {
+  const standWithHalves = async (session: FencedSession, producer: TransactionalProducer): Promise<void> => {
     const { half } = listener;
-    const { transactionTimeoutMs } = deps.options;
-    if (half === 'first') await send(undefined);
     // Both are awaited even if one fails: the other's half or rows must be undone as well.
-    const both = half === 'overlapped' ? send(undefined) : Promise.resolve();
+    const both = half === 'overlapped' ? send(producer, undefined) : Promise.resolve();
     const [local, sending] = await Promise.allSettled([runLocalTransaction(session, publication, deps.options), both]);
+    if (local.status === 'rejected') throw local.reason;
+    if (sending.status === 'rejected') throw sending.reason;
+    if (half === 'beforeCommit') await send(producer, local.value);
+    await withDeadline(
+      session.proveRow(lookup, views[0]!),
+      deps.options.transactionTimeoutMs,
+      () => new Error('the row was not found in time'),
+    );
+  };
+
+  const standWithRows = async (session: FencedSession, outbox: TransactionalOutbox): Promise<void> => {
+    let refused: unknown;
+    await runLocalTransaction(session, publication, deps.options, async (em, produced) => {
+      let messages: OutgoingMessage[];
+      try {
+        messages = prepare(produced);
+      } catch (error) {
+        throw (refused = error);
+      }
+      await outbox.write(em, messages);
+    }).catch((error: unknown) => {
+      // A message that cannot be carried is told as itself, as with a half that leaves after `execute`.
+      throw refused ?? error;
+    });
+  };
+
+  const decide = async (session: FencedSession): Promise<void> => {
+    const { transactionTimeoutMs } = deps.options;
+    if (carrier.kind === 'half' && listener.half === 'first') await send(carrier.producer, undefined);
     try {
-      if (local.status === 'rejected') throw local.reason;
-      if (sending.status === 'rejected') throw sending.reason;
-      if (half === 'beforeCommit') await send(local.value);
-      await withDeadline(
-        session.proveRow(listener.lookup, views[0]!),
-        transactionTimeoutMs,
-        () => new Error('the row was not found in time'),
-      );
+      await (carrier.kind === 'half' ? standWithHalves(session, carrier.producer) : standWithRows(session, carrier.outbox));
     } catch (error) {
       await session.rollback();
       if (error instanceof CheckbackError) throw error;
@@ -92,7 +125,7 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
 
   try {
     try {
-      await database.withFencedSession(transactionId, fenceOf(listener.lookup, listener.half), deps.options.connectionTimeoutMs, decide);
+      await database.withFencedSession(transactionId, fence, deps.options.connectionTimeoutMs, decide);
     } catch (error) {
       if (!(error instanceof UncertainCommit)) throw error;
       // The fence is being closed, so the look-up does not wait for our own session for long.
@@ -110,17 +143,19 @@ export async function runPublication<Input>(publication: Publication<Input>, dep
     throw error;
   }
   emitTransactionEvent('committed', event);
+  if (carrier.kind === 'outbox') carrier.outbox.committed();
   for (const half of halves) deps.endLater(half, 'COMMIT');
 }
 
 /**
- * BEGIN, `execute`, flush; from BEGIN again after a deadlock, which is safe: with the half first the fence stays open on
+ * BEGIN, `execute`, flush, `finish`; from BEGIN again after a deadlock, which is safe: with the half first the fence stays open on
  * this very connection or in the marker, and with `beforeCommit` no half exists yet. Returns what the listener produced.
  */
 async function runLocalTransaction<Input>(
   session: FencedSession,
   publication: Publication<Input>,
   options: ResolvedPublisherOptions,
+  finish: (em: EntityManager, produced: unknown) => Promise<void> = async () => {},
 ): Promise<unknown> {
   const { listener, input, transactionId, correlationId } = publication;
   const of = nameOf(publication);
@@ -133,6 +168,7 @@ async function runLocalTransaction<Input>(
         if (result === 'ROLLBACK') throw new LocalTransactionError(`${of}: the listener decided ROLLBACK`, { reason: 'declined' });
         const produced = producedBy(result, listener.half);
         await session.flush();
+        await finish(em, produced);
         return produced;
       } catch (error) {
         if (attempt >= options.maxTransactionAttempts || overrun.signal.aborted || !session.isWorthRepeating(error)) throw error;

@@ -2,12 +2,16 @@ import type { TransactionalBroker } from '../broker/transactional-producer.ts';
 import { ConfigurationError } from '../errors.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
+import type { TransactionalOutbox } from './transactional-outbox.ts';
 import type { AnyTransactionListener } from './transaction-listener.ts';
 
 export interface TransactionalPublisherOptions {
   /** Name of this service. It owns its transactions: only a publisher of the same owner answers their check-backs. */
   readonly owner: string;
-  readonly broker: TransactionalBroker;
+  /** Takes the half messages of the strategy `halfMessage`. Give this or `outbox`. */
+  readonly broker?: TransactionalBroker;
+  /** Takes the messages of the strategies that write them as rows; the broker may be down then. Give this or `broker`. */
+  readonly outbox?: TransactionalOutbox;
   /** Where the rows are; or several by name, and each listener says which takes an input. */
   readonly database: TransactionDatabase | Readonly<Record<string, TransactionDatabase>>;
   readonly listeners: readonly AnyTransactionListener[];
@@ -37,10 +41,15 @@ export const DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS = {
   checkBackAlarmRound: 10,
 } as const;
 
-export type ResolvedPublisherOptions = Required<TransactionalPublisherOptions>;
+/** How the messages travel with the decision. */
+export type Carrier =
+  | { readonly kind: 'half'; readonly broker: TransactionalBroker }
+  | { readonly kind: 'outbox'; readonly outbox: TransactionalOutbox };
 
-const REQUIRED = ['owner', 'broker', 'database', 'listeners'] as const;
-const KNOWN = new Set<string>([...REQUIRED, ...Object.keys(DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS)]);
+export type ResolvedPublisherOptions = Required<Omit<TransactionalPublisherOptions, 'broker' | 'outbox'>> & { readonly carrier: Carrier };
+
+const REQUIRED = ['owner', 'database', 'listeners'] as const;
+const KNOWN = new Set<string>([...REQUIRED, 'broker', 'outbox', ...Object.keys(DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS)]);
 
 /** Merges with the defaults, checks and freezes. Throws `ConfigurationError` naming the option and its value. */
 export function resolvePublisherOptions(options: TransactionalPublisherOptions): ResolvedPublisherOptions {
@@ -50,7 +59,8 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
   for (const name of REQUIRED) {
     if (options[name] === undefined) throw new ConfigurationError(`publisher: option "${name}" is missing`);
   }
-  const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...options };
+  const { broker, outbox, ...others } = options;
+  const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...others, carrier: carrierOf(broker, outbox) };
   if (!/^[\x21-\x7e]{1,64}$/.test(resolved.owner)) {
     throw new ConfigurationError(
       `publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`,
@@ -68,4 +78,13 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
       throw new ConfigurationError(`publisher: ${name} must be a whole number of at least 1, got ${String(resolved[name])}`);
   }
   return Object.freeze(resolved);
+}
+
+function carrierOf(broker: TransactionalBroker | undefined, outbox: TransactionalOutbox | undefined): Carrier {
+  if (broker !== undefined && outbox !== undefined)
+    throw new ConfigurationError('publisher: options "broker" and "outbox" are two strategies, give one of them');
+  if (outbox !== undefined) return { kind: 'outbox', outbox };
+  if (broker === undefined)
+    throw new ConfigurationError('publisher: option "broker" is missing (or "outbox", for a strategy that has one)');
+  return { kind: 'half', broker };
 }

@@ -37,7 +37,7 @@ export interface TransactionContext {
 
 /** A message that goes with the decision. */
 export interface MessageTemplate<Input, Produced = unknown> {
-  /** A topic of message type TRANSACTION. */
+  /** A topic of message type TRANSACTION; with an outbox of type NORMAL or DELAY. */
   readonly topic: string;
   readonly tag: string;
   /** Says which shape the payload has; travels with the message. A whole number from 1. Default 1. */
@@ -51,9 +51,9 @@ export interface MessageTemplate<Input, Produced = unknown> {
 export interface TransactionListenerBase<Input, Produced> {
   /** Unique in the publisher; travels with each half message and routes its check-back. Keep it when the code changes. Default: `topic:tag` of the first message. */
   readonly name?: string;
-  /** How a check-back finds the decision: `rowExists(…)` or `transactionMarker()`. */
+  /** How a check-back finds the decision: `rowExists(…)` or `transactionMarker()`. With an outbox its rows are the proof, and this is not used. */
   readonly lookup: Lookup;
-  /** Default `first`. */
+  /** Default `first`. With an outbox there is no half; `beforeCommit` still says that the payload uses what `execute` produced. */
   readonly half?: HalfMode;
   /** Refuses bad input before anything is sent or written. Any Standard Schema library. */
   readonly schema?: StandardSchemaV1<Input>;

@@ -1,16 +1,19 @@
 import { v7 as uuidV7 } from 'uuid';
+import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
 import { CheckbackError, ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessageError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
-import { CheckBackHandler } from './check-back-handler.ts';
+import { type CheckBackAnswer, CheckBackHandler } from './check-back-handler.ts';
 import { emitTransactionEvent } from './diagnostics.ts';
 import { ForeignChecks } from './foreign-checks.ts';
 import { encodeHalfMessage, viewHalfMessage } from './half-message.ts';
 import { ListenerRegistry } from './listener-registry.ts';
-import { type Publication, runPublication } from './publish-protocol.ts';
+import { type ProtocolDeps, type Publication, runPublication } from './publish-protocol.ts';
 import { type ResolvedPublisherOptions, type TransactionalPublisherOptions, resolvePublisherOptions } from './publisher-options.ts';
+import { fenceOf } from './transaction-database.ts';
 import { TransactionDatabases } from './transaction-databases.ts';
 import type { TransactionListener } from './transaction-listener.ts';
+import type { TransactionalOutbox } from './transactional-outbox.ts';
 
 /** What a resolved `publish()` tells: the rows are committed and the message will be delivered at least once. */
 export interface PublishReceipt {
@@ -34,7 +37,8 @@ export class TransactionalPublisher {
   readonly #options: ResolvedPublisherOptions;
   readonly #registry: ListenerRegistry;
   readonly #databases: TransactionDatabases;
-  readonly #producer: TransactionalProducer;
+  readonly #carrier: ProtocolDeps['carrier'];
+  readonly #checkBacks: CheckBackHandler;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -42,17 +46,19 @@ export class TransactionalPublisher {
     options: ResolvedPublisherOptions,
     registry: ListenerRegistry,
     databases: TransactionDatabases,
-    producer: TransactionalProducer,
+    carrier: ProtocolDeps['carrier'],
+    checkBacks: CheckBackHandler,
   ) {
     this.#options = options;
     this.#registry = registry;
     this.#databases = databases;
-    this.#producer = producer;
+    this.#carrier = carrier;
+    this.#checkBacks = checkBacks;
   }
 
   /**
    * Checks everything that can be checked, connects, and answers check-backs from then on, those of an earlier process
-   * of the same owner among them. Rejects with `ConfigurationError` naming what is wrong, `DatabaseUnavailableError` or
+   * of the same owner among them. With an outbox it asks no broker for anything and answers nobody. Rejects with `ConfigurationError` naming what is wrong, `DatabaseUnavailableError` or
    * `BrokerError`; nothing stays open then.
    */
   static async start(options: TransactionalPublisherOptions): Promise<TransactionalPublisher> {
@@ -70,12 +76,18 @@ export class TransactionalPublisher {
       foreignChecks: new ForeignChecks({ logger: resolved.logger, stepAside: (ms) => producer?.stepAside?.(ms) }),
     });
     try {
-      for (const database of databases) await database.start([...registry], resolved);
-      producer = await resolved.broker.startTransactionalProducer({
+      const { carrier } = resolved;
+      const proven = carrier.kind === 'half' ? [...registry] : [...registry].map(({ name }) => ({ name, ...proofOf(carrier.outbox) }));
+      for (const database of databases) await database.start(proven, resolved);
+      if (carrier.kind === 'outbox') {
+        await carrier.outbox.start();
+        return new TransactionalPublisher(resolved, registry, databases, carrier, handler);
+      }
+      producer = await carrier.broker.startTransactionalProducer({
         topics: registry.topics,
         checkBack: (half, signal) => handler.answer(half, signal),
       });
-      return new TransactionalPublisher(resolved, registry, databases, producer);
+      return new TransactionalPublisher(resolved, registry, databases, { kind: 'half', producer }, handler);
     } catch (error) {
       for (const database of databases) await database.close();
       throw error;
@@ -108,6 +120,15 @@ export class TransactionalPublisher {
     return work;
   }
 
+  /**
+   * What became of the transaction that a half message belongs to, as its check-back would be answered: for halves the
+   * broker does not ask about any more. Changes nothing but a marker that is not there yet. Never rejects: UNKNOWN comes
+   * with its reason.
+   */
+  whatBecameOf(half: OutgoingMessage, signal: AbortSignal): Promise<CheckBackAnswer> {
+    return this.#checkBacks.resolve(half, signal);
+  }
+
   async #publish<Input>(listener: TransactionListener<Input>, input: Input, options: PublishOptions): Promise<PublishReceipt> {
     const publication = await this.#prepare(listener, input, options).catch((error: unknown) => {
       if (error instanceof CheckbackError) throw error;
@@ -117,7 +138,7 @@ export class TransactionalPublisher {
       });
     });
     await runPublication(publication, {
-      producer: this.#producer,
+      carrier: this.#carrier,
       options: this.#options,
       endLater: (half, resolution) => this.#track(this.#end(half, resolution, publication)),
     });
@@ -127,6 +148,7 @@ export class TransactionalPublisher {
   async #prepare<Input>(listener: TransactionListener<Input>, given: Input, options: PublishOptions): Promise<Publication<Input>> {
     const input = await accept(listener, given);
     const { name, database } = this.#databases.choose(listener, input);
+    const { lookup, half } = this.#carrier.kind === 'half' ? listener : proofOf(this.#carrier.outbox);
     const transactionId = uuidV7();
     const correlationId = options.correlationId ?? transactionId;
     const identity = {
@@ -134,7 +156,7 @@ export class TransactionalPublisher {
       listener: listener.name,
       transactionId,
       correlationId,
-      lookup: listener.lookup.kind,
+      lookup: this.#carrier.kind === 'half' ? lookup.kind : ('outbox' as const),
       database: name,
       traceparent: options.traceparent,
       tracestate: options.tracestate,
@@ -147,12 +169,13 @@ export class TransactionalPublisher {
         );
         // As the check-back will see it: after a journey through JSON.
         const view = viewHalfMessage(message);
-        database.assertCheckable(listener.lookup, view);
+        database.assertCheckable(lookup, view);
         return { message, view };
       });
-    if (listener.half === 'beforeCommit') return { listener, input, transactionId, correlationId, database, messages };
+    const publication = { listener, input, transactionId, correlationId, database, lookup, fence: fenceOf(lookup, half), messages };
+    if (listener.half === 'beforeCommit') return publication;
     const ready = messages(undefined);
-    return { listener, input, transactionId, correlationId, database, messages: () => ready };
+    return { ...publication, messages: () => ready };
   }
 
   /** Best effort, once: the broker's check-back finds whatever is lost here. */
@@ -187,12 +210,15 @@ export class TransactionalPublisher {
           () => {},
         );
       }
-      await this.#producer.close(Math.max(1_000, deadline - Date.now()));
+      if (this.#carrier.kind === 'half') await this.#carrier.producer.close(Math.max(1_000, deadline - Date.now()));
       for (const database of this.#databases) await database.close();
     })();
     return this.#closing;
   }
 }
+
+/** What an outbox proves a COMMIT by, in place of a listener's own: its rows, written before COMMIT is sent. */
+const proofOf = (outbox: TransactionalOutbox) => ({ lookup: outbox.lookup, half: 'beforeCommit' as const });
 
 async function accept<Input>(listener: TransactionListener<Input>, input: Input): Promise<Input> {
   if (listener.schema === undefined) return input;

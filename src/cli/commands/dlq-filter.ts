@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../../dead-letter/dead-letter.ts';
 import { DEAD_LETTER_STATES, type DeadLetterState } from '../../dead-letter/dead-letter-state.ts';
 import type { DeadLetterFilter } from '../../dead-letter/dead-letter-store.ts';
+import { instant } from '../instant.ts';
 import { positive } from '../whole-number.ts';
 
 export interface FilterFlags {
@@ -40,11 +41,3 @@ export const filterOf = ({ topic, group, listener, diedOf, state, since, until, 
   until,
   key,
 });
-
-/** A moment; without a zone it is UTC and not the machine's own. */
-export const instant = (text: string): Date => {
-  const match = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text);
-  const date = new Date(match === null ? Number.NaN : `${text.replace(' ', 'T')}${match[1] === undefined && text.length > 10 ? 'Z' : ''}`);
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('It must be a time such as 2026-01-31T08:00:00Z.');
-  return date;
-};

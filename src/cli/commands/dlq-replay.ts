@@ -1,12 +1,13 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { InquireCall } from '../../dead-letter/call-inquiry.ts';
 import type { DeadLetter } from '../../dead-letter/dead-letter.ts';
 import type { DeadLetterStore } from '../../dead-letter/dead-letter-store.ts';
 import { previewReplay, replayDeadLetter, type ReplayResult } from '../../dead-letter/replay.ts';
-import { paced } from '../../dead-letter/pace.ts';
+import { paced } from '../../shared/pace.ts';
 import { messageOf } from '../../shared/error-message.ts';
 import { cliLogger } from '../cli-logger.ts';
 import { printable, say } from '../print.ts';
+import { perSecond } from '../per-second.ts';
 import { confirm } from '../confirm.ts';
 import { counted, select, type SelectionFlags, withSelection } from './dlq-selection.ts';
 import { decidedBy } from '../decided-by.ts';
@@ -27,7 +28,7 @@ export function dlqReplayCommand(): Command {
     .option('--reason <why>', 'why, for the record')
     .option('--to <topic>', 'where to, for messages the broker gave up: its dead-letter queue does not say which topic they came from')
     .option('--force', 'also where the call is on record as done, or nobody knows what became of it')
-    .option('--rate <n>', 'messages a second at most', rate, 10)
+    .option('--rate <n>', 'messages a second at most', perSecond, 10)
     .addOption(
       new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('warn'),
     )
@@ -107,11 +108,4 @@ const sentence = (result: ReplayResult): string => {
     case 'failed':
       return `failed, ${result.acted === 'maybe' ? 'it may be delivered nevertheless' : 'nothing was sent'}: ${messageOf(result.error)}`;
   }
-};
-
-const rate = (text: string): number => {
-  const value = Number(text);
-  if (!(Number.isFinite(value) && value > 0 && value <= 10_000))
-    throw new InvalidArgumentError('It must be a number above 0, 10000 at most.');
-  return value;
 };
