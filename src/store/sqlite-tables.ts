@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Migration } from '@mikro-orm/migrations';
-import type { MikroORM } from '@mikro-orm/mysql';
+import type { MigrationObject, MikroORM } from '@mikro-orm/mysql';
 import { ConfigurationError } from '../errors.ts';
 
 /**
@@ -8,7 +8,7 @@ import { ConfigurationError } from '../errors.ts';
  * entity is a new migration, which makes what is missing. Throws `ConfigurationError` for a table whose entity has changed
  * since: files are for demos and tests, and are made anew.
  */
-export async function tablesOfEntities({ schema }: MikroORM) {
+export async function tablesOfEntities({ schema }: MikroORM): Promise<MigrationObject> {
   const wanted = statementsOf(await schema.getCreateSchemaSQL({ wrap: false }));
 
   class TablesOfEntities extends Migration {

@@ -15,6 +15,7 @@ export const INVARIANTS = [
   'the row says what the bank did',
   'an end is applied once',
   'every call comes to an end or to a person',
+  'reconciliation finds what differs and nothing else',
   'rows of one transaction commit together',
   'same answer for ever',
   'I5 no unhandled rejection, the process stays up',

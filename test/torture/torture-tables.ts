@@ -15,6 +15,8 @@ export const TortureOrderEntity = defineEntity({
     /** Counted by the worker's `onSuccess` and `onFail`. */
     paid: p.integer().default(0),
     refused: p.integer().default(0),
+    currency: p.string().length(3).default('EUR'),
+    createdAt: p.datetime(3).onCreate(() => new Date()),
   },
 });
 
@@ -32,7 +34,10 @@ export class Migration20260101009000Torture extends Migration {
       is_charged boolean not null,
       paid int not null default 0,
       refused int not null default 0,
-      unique key torture_order_transaction (transaction_id)
+      currency varchar(3) not null default 'EUR',
+      created_at datetime(3) not null default (utc_timestamp(3)),
+      unique key torture_order_transaction (transaction_id),
+      key torture_order_created_at (created_at)
     ) engine = InnoDB`);
     this.addSql('create table if not exists torture_stock (id int not null primary key, sold int not null) engine = InnoDB');
     const rows = Array.from({ length: STOCK_ROWS }, (_, id) => `(${id}, 0)`).join(', ');

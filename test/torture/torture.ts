@@ -7,6 +7,7 @@ import { type TortureOptions, transactionTimeoutOf } from './torture-options.ts'
 import { workloadOf } from './unsafe/unsafe-variants.ts';
 import type { CallingStrikes } from './workers/calling-strikes.ts';
 import { type WorkerVerdict, judgeWorkers } from './workers/judge-workers.ts';
+import { type Settlement, settle } from './workers/settlement.ts';
 
 export interface TortureResult extends Verdict {
   readonly orders: number;
@@ -17,7 +18,7 @@ export interface TortureResult extends Verdict {
   /** Whether check-backs, deliveries and calls came to an end with nothing undelivered. */
   readonly isDrained: boolean;
   /** What became of the orders that were charged; missing where none were. */
-  readonly calling: (Omit<WorkerVerdict, 'violations'> & CallingStrikes) | undefined;
+  readonly calling: (Omit<WorkerVerdict, 'violations'> & CallingStrikes & Partial<Settlement>) | undefined;
 }
 
 const STATUS_EVERY_MS = 3_000;
@@ -53,14 +54,14 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   resources.defer(() => clearInterval(status));
   const conclude: Conclude = (isFinal) => concludeFrom(stage, nemesis, options, isFinal);
   let underNemesis = 0;
-  const result = ({ orders, calling }: Conclusion, isDrained: boolean): TortureResult => ({
+  const result = ({ orders, calling }: Conclusion, isDrained: boolean, settlement?: Settlement): TortureResult => ({
     ...orders,
     orders: options.orders,
     underNemesis,
     restarts: nemesis.restarts,
     rejections: producers.rejections,
     isDrained,
-    calling: calling && figuresOf(calling, nemesis.callingStrikes),
+    calling: calling && { ...figuresOf(calling, nemesis.callingStrikes), ...settlement },
   });
 
   onNews('producers are ready: orders begin');
@@ -81,8 +82,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   onNews('all orders are finished; waiting until nothing is undelivered and nothing is asked any more');
   const isDrained = await drain(stage, conclude, (transactionTimeoutOf(options) ?? 0) + QUIET_MS, signal);
   await Promise.all([producers.close(30_000), stage.calling?.workers.close({ isGivenUp: false })]);
-  const verdict = await conclude(true);
-  return result(verdict, isDrained);
+  const { orders, calling } = await conclude(true);
+  if (stage.calling === undefined) return result({ orders, calling }, isDrained);
+  onNews("comparing our rows with the bank's statement");
+  const { violations, ...settlement } = await settle(stage.stack.mysqlUrl, stage.calling.bank.ledger(), signal);
+  return result({ orders: { ...orders, violations: byGravity([...orders.violations, ...violations]) }, calling }, isDrained, settlement);
 }
 
 async function concludeFrom(
@@ -107,7 +111,7 @@ async function concludeFrom(
   return { orders: { ...verdict, violations: byGravity([...verdict.violations, ...(called?.violations ?? [])]) }, calling: called };
 }
 
-function figuresOf(verdict: WorkerVerdict, strikes: CallingStrikes): TortureResult['calling'] {
+function figuresOf(verdict: WorkerVerdict, strikes: CallingStrikes): Omit<WorkerVerdict, 'violations'> & CallingStrikes {
   const { violations: _, ...figures } = verdict;
   return { ...figures, ...strikes };
 }

@@ -3,6 +3,7 @@ import { type TcpProxy, startTcpProxy } from '../../support/tcp-proxy.ts';
 import { type BankFaults, bankStepOf } from './bank-faults.ts';
 import { CHARGE, CHARGE_QUESTION } from './charge-listener.ts';
 import type { WorkerEvidence } from './judge-workers.ts';
+import type { LedgerLine } from './settlement.ts';
 
 /** The bank that orders are charged at: fails as planned, remembers what it saw and did, and may be cut off. */
 export class TortureBank {
@@ -54,6 +55,19 @@ export class TortureBank {
     return { requests: [...this.#requests], effects: new Map(this.#bank.effects) };
   }
 
+  /** What it took, for its statement: one line a payment. */
+  ledger(): LedgerLine[] {
+    const amounts = new Map<string, number>();
+    for (const { method, idempotencyKey, body } of this.#bank.requests) {
+      if (method !== 'POST' || amounts.has(idempotencyKey)) continue;
+      const amount = amountIn(body);
+      if (amount !== undefined) amounts.set(idempotencyKey, amount);
+    }
+    return [...this.#bank.effects].flatMap(([reference, times]) =>
+      Array.from({ length: times }, () => ({ reference, amountMinor: amounts.get(reference) ?? -1, status: 'SUCCESS' as const })),
+    );
+  }
+
   /** Every open connection ends at once, requests in progress or not. */
   resetConnections(): void {
     this.#wire.cut();
@@ -67,5 +81,14 @@ export class TortureBank {
   async close(): Promise<void> {
     await this.#wire[Symbol.asyncDispose]();
     await this.#bank.close();
+  }
+}
+
+/** `undefined` for a body that was cut off. */
+function amountIn(body: string): number | undefined {
+  try {
+    return (JSON.parse(body) as { amountMinor?: number }).amountMinor;
+  } catch {
+    return undefined;
   }
 }
