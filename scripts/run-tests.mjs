@@ -16,8 +16,8 @@ const isAll = given.length === 0;
 const noStack = given.some((arg) => arg.startsWith('--project')) ? undefined : await whyNoStack(resolve('.cache'), process.env);
 if (noStack) console.log(`Only what needs no broker and no database is run: ${noStack}`);
 
-// End to end is one file at a time and mostly waits; the rest fills the other core meanwhile, on a stack of its own.
-const runs = noStack ? [ANYWHERE] : isAll ? [['e2e'], ['int', ...ANYWHERE]] : [[]];
+// What is on a stack mostly waits; the rest fills the other core meanwhile.
+const runs = noStack ? [ANYWHERE] : isAll ? [Object.keys(ON_A_STACK), ANYWHERE] : [[]];
 if (runs.length > 1)
   console.log(`Side by side: ${runs.map((projects) => projects.join(', ')).join(' | ')}. The second says what it did when it is done.`);
 const results = await Promise.all(runs.map((projects, index) => vitest(projects, index > 0)));

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECK_ROUND_PROPERTY } from '../../src/broker/rocketmq/received-message.ts';
 import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
@@ -81,7 +84,10 @@ describe('Half messages the broker has parked', () => {
     admin.close();
 
     const others = { 'rolled-back': 'rolled-back', foreign: 'foreign' };
-    expect(await rescue(shop, '--dry-run')).toEqual({ code: 2, fates: { committed: 'would-resume', ...others } });
+    const page = join(mkdtempSync(join(tmpdir(), 'checkback-parked-')), 'report.html');
+    expect(await rescue(shop, '--dry-run', '--html', page)).toEqual({ code: 2, fates: { committed: 'would-resume', ...others } });
+    expect(readFileSync(page, 'utf8')).toMatch(/would be sent again[^]*<td>committed<\/td>/);
+    rmSync(dirname(page), { recursive: true });
     expect(await rescue(shop)).toEqual({ code: 0, fates: { committed: 'resumed', ...others } });
     await shop.startWorker();
     await expect.poll(() => shop.isPaid('committed'), PATIENCE).toBe(true);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { escapeHtml, renderHtml } from '../../src/cli/reconciliation/render-html.ts';
+import { escapeHtml } from '../../src/cli/reconciliation/html-page.ts';
+import { renderHtml } from '../../src/cli/reconciliation/render-html.ts';
 import { renderJson } from '../../src/cli/reconciliation/render-json.ts';
 import { renderTable } from '../../src/cli/reconciliation/render-table.ts';
 import { since, sinceAt } from '../../src/cli/commands/reconcile-session.ts';

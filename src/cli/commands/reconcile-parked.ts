@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { paced } from '../../shared/pace.ts';
 import { ConfigurationError } from '../../errors.ts';
-import { type ParkedFate, type ParkedHalf, rescueParked } from '../../reconciliation/rescue-parked.ts';
+import { PARKED_FATES, type ParkedFate, type ParkedHalf, rescueParked } from '../../reconciliation/rescue-parked.ts';
 import { cliLogger } from '../cli-logger.ts';
 import { withDatabase } from '../compose.ts';
 import { composeParkedRescue, correlationOf } from '../compose-parked-rescue.ts';
@@ -12,6 +12,8 @@ import { instant } from '../instant.ts';
 import { PARKED_TOPIC, parkedHalves } from '../parked-halves.ts';
 import { perSecond } from '../per-second.ts';
 import { printable, say } from '../print.ts';
+import { htmlPage, tableRow, writePage } from '../reconciliation/html-page.ts';
+import { startProgress } from '../reconciliation/progress.ts';
 import { rocketmqAdmin } from '../stack/rocketmq-admin.ts';
 
 interface Flags {
@@ -24,8 +26,12 @@ interface Flags {
   readonly yes?: true;
   readonly by?: string;
   readonly json?: true;
+  readonly html?: string;
   readonly logLevel: string;
 }
+
+/** Lines of the page. */
+const MAX_SHOWN = 1_000;
 
 /** Fates after which somebody has something to do. */
 const LEFT_OPEN: readonly ParkedFate[] = ['would-resume', 'unknown', 'failed'];
@@ -54,6 +60,7 @@ export function parkedCommand(): Command {
     .option('--yes', 'does not ask for confirmation')
     .option('--by <who>', 'who decides; default the user of the operating system')
     .option('--json', 'one JSON object a line')
+    .option('--html <file>', 'writes the report as a page too')
     .addOption(
       new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('warn'),
     )
@@ -80,6 +87,8 @@ async function rescue(flags: Flags): Promise<void> {
   try {
     await withDatabase(flags.config, async ({ config, orm }) => {
       const composed = await composeParkedRescue(config, orm, cliLogger({ level: flags.logLevel, name: `${config.owner}-parked` }));
+      const progress = startProgress('parked halves', await admin.maxOffset(PARKED_TOPIC));
+      const told: Told[] = [];
       try {
         const counts = await rescueParked(
           {
@@ -89,10 +98,17 @@ async function rescue(flags: Flags): Promise<void> {
             isDryRun: flags.dryRun ?? false,
             since: flags.since,
             turn: paced(flags.rate),
-            onFate: (half, fate, why) => tell(half, fate, why, flags),
+            onFate: (half, fate, why) => {
+              progress.add(1);
+              // The page shows what somebody has to look at, and not a line for each of thousands.
+              if (LEFT_OPEN.includes(fate) && told.length < MAX_SHOWN) told.push({ half, fate, why });
+              tell({ half, fate, why }, flags);
+            },
           },
           stop.signal,
         );
+        progress.stop();
+        if (flags.html !== undefined) await writePage(flags.html, htmlPage('Parked half messages', asHtml(counts, told)));
         if (!flags.json)
           say(
             Object.entries(counts)
@@ -101,6 +117,7 @@ async function rescue(flags: Flags): Promise<void> {
           );
         if (LEFT_OPEN.some((fate) => counts[fate] > 0)) process.exitCode = 2;
       } finally {
+        progress.stop();
         await composed.close();
       }
     });
@@ -109,10 +126,27 @@ async function rescue(flags: Flags): Promise<void> {
   }
 }
 
-function tell(half: ParkedHalf, fate: ParkedFate, why: string | undefined, { json }: Flags): void {
+/** One half, and what became of it. */
+interface Told {
+  readonly half: ParkedHalf;
+  readonly fate: ParkedFate;
+  readonly why: string | undefined;
+}
+
+function tell({ half, fate, why }: Told, { json }: Flags): void {
   const { messageId, topic, parkedAt } = half;
   const correlationId = correlationOf(half);
   if (json) return say(JSON.stringify({ messageId, topic, correlationId, parkedAt, fate, ...(why === undefined ? {} : { why }) }));
-  const reason = why === undefined ? '' : `: ${why}`;
-  say(printable(`${messageId}  ${topic}  ${correlationId}  ${SAYS[fate]}${reason}`));
+  say(printable(`${messageId}  ${topic}  ${correlationId}  ${sentence(fate, why)}`));
+}
+
+const sentence = (fate: ParkedFate, why: string | undefined): string => `${SAYS[fate]}${why === undefined ? '' : `: ${why}`}`;
+
+async function* asHtml(counts: Readonly<Record<ParkedFate, number>>, left: readonly Told[]): AsyncGenerator<string> {
+  yield '<table>\n';
+  for (const fate of PARKED_FATES) if (counts[fate] > 0) yield tableRow([counts[fate], SAYS[fate]]);
+  yield '</table>\n<table><thead><tr><th>message</th><th>topic</th><th>correlation id</th><th>parked</th><th>what</th></tr></thead><tbody>\n';
+  for (const { half, fate, why } of left)
+    yield tableRow([half.messageId, half.topic, correlationOf(half), half.parkedAt.toISOString(), sentence(fate, why)]);
+  yield '</tbody></table>\n';
 }

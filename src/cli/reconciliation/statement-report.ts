@@ -1,5 +1,3 @@
-import { createWriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { styleText } from 'node:util';
@@ -8,7 +6,7 @@ import type { StatementPreview } from '../../reconciliation/statement/preview-st
 import type { StatementResult } from '../../reconciliation/statement/reconcile-statement.ts';
 import type { BreakCount, StatementReport, StatementStore } from '../../reconciliation/statement/statement-store.ts';
 import { printable } from '../print.ts';
-import { escapeHtml } from './render-html.ts';
+import { htmlPage, tableRow, writePage } from './html-page.ts';
 
 /** A break as it is shown; one of a dry run has no number. */
 type ShownBreak = FoundBreak & { readonly id?: number };
@@ -55,13 +53,7 @@ export const writeStatementReport = async (
   { json, html }: { readonly json?: true | undefined; readonly html?: string | undefined },
 ): Promise<void> => {
   await pipeline(Readable.from(json ? asJson(report) : asTable(report)), process.stdout, { end: false });
-  if (html !== undefined) {
-    // Whole or not at all: somebody may look at it right now.
-    const unfinished = `${html}.${process.pid}.part`;
-    await pipeline(Readable.from(asHtml(report)), createWriteStream(unfinished));
-    await rename(unfinished, html);
-    process.stderr.write(`written to ${html}\n`);
-  }
+  if (html !== undefined) await writePage(html, htmlPage(titleOf(report), asHtml(report)));
   if (countOpen(report) > 0) process.exitCode = EXIT_OPEN;
 };
 
@@ -128,23 +120,13 @@ export const breakJson = ({ theirs, ours, ...one }: ShownBreak): object => ({
   ours: ours && { ...ours, amountMinor: String(ours.amountMinor) },
 });
 
-const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;overflow-wrap:anywhere}`;
-
-/** A page that needs nothing but itself; nothing is loaded and nothing runs, whatever a reference holds. */
 async function* asHtml(report: StatementReportView): AsyncGenerator<string> {
-  const row = (cells: readonly (string | number)[]): string =>
-    `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>\n`;
-  const title = escapeHtml(titleOf(report));
-  yield `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title><style>${STYLE}</style></head><body><h1>${title}</h1><table>
-`;
-  for (const fact of factsOf(report)) yield row(fact);
-  for (const count of report.counts) yield row([count.count, labelOf(count)]);
+  yield '<table>\n';
+  for (const fact of factsOf(report)) yield tableRow(fact);
+  for (const count of report.counts) yield tableRow([count.count, labelOf(count)]);
   yield '</table>\n<table><thead><tr><th>number</th><th>break</th><th>reference</th><th>line</th><th>theirs</th><th>ours</th></tr></thead><tbody>\n';
   for await (const { id, kind, reference, theirs, ours, isLate: late } of report.breaks())
-    yield row([
+    yield tableRow([
       id ?? '',
       `${kind}${late ? ', late' : ''}`,
       reference,
@@ -152,5 +134,5 @@ async function* asHtml(report: StatementReportView): AsyncGenerator<string> {
       theirs ? figures(theirs) : '–',
       ours ? figures(ours) : '–',
     ]);
-  yield '</tbody></table></body></html>\n';
+  yield '</tbody></table>\n';
 }

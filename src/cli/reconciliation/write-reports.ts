@@ -1,8 +1,7 @@
-import { createWriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { countOpen, type ReconciliationReport } from '../../reconciliation/report.ts';
+import { writePage } from './html-page.ts';
 import { renderHtml } from './render-html.ts';
 import { renderJson } from './render-json.ts';
 import { renderTable } from './render-table.ts';
@@ -18,12 +17,6 @@ export const writeReports = async (
   for (const report of reports) {
     await pipeline(Readable.from(json ? renderJson(report) : renderTable(report)), process.stdout, { end: false });
   }
-  if (html !== undefined) {
-    // Whole or not at all: somebody may look at it right now.
-    const unfinished = `${html}.${process.pid}.part`;
-    await pipeline(Readable.from(renderHtml(reports)), createWriteStream(unfinished));
-    await rename(unfinished, html);
-    process.stderr.write(`written to ${html}\n`);
-  }
+  if (html !== undefined) await writePage(html, renderHtml(reports));
   if (reports.some((report) => countOpen(report) > 0)) process.exitCode = EXIT_OPEN;
 };

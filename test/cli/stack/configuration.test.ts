@@ -35,6 +35,7 @@ describe('The broker configuration', () => {
       grpcServerPort: 1001,
       remotingListenPort: 1002,
       transactionDataExpireMillis: 600_000,
+      enableBatchAck: true,
     });
   });
 
