@@ -1,6 +1,6 @@
 /* oxlint-disable vitest/no-conditional-expect -- what must hold depends on the outcome, which is not this test's to choose */
 import { describe, expect, it } from 'vitest';
-import { ExternalCallAttemptEntity, ExternalCallEntity, OrderEntity } from '../../schema/index.ts';
+import { ExternalCallAttemptEntity, ExternalCallEntity, ExternalCallResponseEntity, OrderEntity } from '../../schema/index.ts';
 import { anOrder } from '../support/publishing-listeners.ts';
 import { startProcess } from '../support/publishing-processes.ts';
 import { openShop } from '../support/publishing-shop.ts';
@@ -73,11 +73,18 @@ describe('An event loop that stands still for ten seconds under load', () => {
     const { how, stderr } = await worker.ended;
     expect(how, stderr).toBe(0);
     expect(stderr).toContain('worker stopped');
-    expect(Object.fromEntries(shop.bank.effects)).toEqual(Object.fromEntries(orderIds.map((id) => [id, 1])));
-    // The bank would forgive a second request under the same key; it is not made all the same.
+    // An attempt whose record was committed around the standstill may have had no time left: then nothing was sent, as its snapshot says.
+    const unsent = await em.fork().find(ExternalCallResponseEntity, { status: 'PENDING', failedPhase: 'connect' });
+    const isUnsent = new Set(unsent.map(({ callId, attempt }) => `${callId}:${attempt}`));
+    const attempts = await em.fork().findAll(ExternalCallAttemptEntity);
+    const sent = attempts.filter(({ callId, attempt }) => !isUnsent.has(`${callId}:${attempt}`));
+    const keys = new Map((await em.fork().findAll(ExternalCallEntity)).map(({ id, idempotencyKey }) => [id, idempotencyKey]));
     const asked = shop.bank.requests.filter(({ method }) => method === 'POST').map(({ idempotencyKey }) => idempotencyKey);
-    expect(asked.toSorted()).toEqual(orderIds);
-    expect(await em.fork().count(ExternalCallAttemptEntity)).toBe(ORDERS);
+    // Each request is on record; and none is made twice, though the bank would forgive a second one under the same key.
+    expect(asked.toSorted()).toEqual(sent.map(({ callId }) => keys.get(callId)).toSorted());
+    expect(new Set(asked).size).toBe(asked.length);
+    expect(Object.fromEntries(shop.bank.effects)).toEqual(Object.fromEntries(asked.map((id) => [id, 1])));
+    expect(keys.size - asked.length).toBeLessThanOrEqual(8);
     const unknown = await em.fork().count(ExternalCallEntity, { status: 'UNKNOWN' });
     expect(await paid()).toBe(ORDERS - unknown);
     // No more than what it had in hand when it stood still.
