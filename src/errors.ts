@@ -95,6 +95,47 @@ export class TransactionInDoubtError extends CheckbackError {
   }
 }
 
+/**
+ * The rows were committed and the message could not be kept, so it will not be delivered by itself: of the strategy
+ * `localSegmentedOutbox` alone. Either the listener's `compensate` has undone the rows since, or they stand and
+ * reconciliation is to find them.
+ */
+export class MessageNotKeptError extends CheckbackError {
+  readonly code = 'CB_MESSAGE_NOT_KEPT';
+  readonly acted: Acted;
+  readonly retryable: boolean;
+  readonly transactionId: string;
+  /** Whether the rows were undone. */
+  readonly isCompensated: boolean;
+
+  constructor(message: string, options: { cause?: unknown; transactionId: string; isCompensated: boolean }) {
+    super(message, options);
+    this.transactionId = options.transactionId;
+    this.isCompensated = options.isCompensated;
+    this.acted = options.isCompensated ? 'no' : 'yes';
+    this.retryable = options.isCompensated;
+  }
+}
+
+/**
+ * The log of the strategy `localSegmentedOutbox` does not take a message. `full`: not before some of it is drained.
+ * `broken`: its disk failed, and nothing is taken until it is opened anew. `not-kept`: this very append failed; with
+ * `acted: 'maybe'` its bytes could not be taken back either, so that the message may be sent nevertheless.
+ */
+export class SegmentedLogError extends CheckbackError {
+  readonly code = 'CB_SEGMENTED_LOG';
+  readonly acted: Acted;
+  readonly retryable: boolean;
+  readonly reason: 'full' | 'broken' | 'not-kept';
+
+  constructor(message: string, options: { cause?: unknown; reason: 'full' | 'broken' | 'not-kept'; acted?: Acted }) {
+    super(message, options);
+    this.reason = options.reason;
+    this.acted = options.acted ?? 'no';
+    this.retryable = options.reason === 'full';
+  }
+}
+
 /** The database gave no connection, or lost it, before the local transaction could start. Nothing was written. */
 export class DatabaseUnavailableError extends CheckbackError {
   readonly code = 'CB_DATABASE_UNAVAILABLE';
@@ -237,6 +278,28 @@ export class CallThrottledError extends CheckbackError {
     super(message, options);
     this.retryAfterMs = options.retryAfterMs;
     this.limit = options.limit;
+  }
+}
+
+// --- change data capture -----------------------------------------------------------------------------------------
+
+/**
+ * Why a reader of the binlog stopped. `position-lost`: the server has no such place any more. `server-changed`: it is another
+ * server, and nothing says which place of its binlog is meant. `schema`: rows do not fit the entity. `mapping`: a row message
+ * threw. `unreadable`: the binlog holds something that cannot be read rightly. `not-permitted`: the account may not read it.
+ */
+export type StopReason = 'position-lost' | 'server-changed' | 'schema' | 'mapping' | 'unreadable' | 'not-permitted';
+
+/** The binlog cannot be read on without skipping something, so it is not read on: a person has to act. What was sent before stays sent. */
+export class CaptureStoppedError extends CheckbackError {
+  readonly code = 'CB_CAPTURE_STOPPED';
+  readonly acted = 'no';
+  readonly retryable = false;
+  readonly reason: StopReason;
+
+  constructor(message: string, options: { cause?: unknown; reason: StopReason }) {
+    super(message, options);
+    this.reason = options.reason;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { MikroORM } from '@mikro-orm/mysql';
-import { RequestContext, TransactionContext } from '@mikro-orm/core';
+import { type EntityMetadata, RequestContext, TransactionContext } from '@mikro-orm/core';
 import { ConfigurationError } from '../errors.ts';
 import { messageOf } from '../shared/error-message.ts';
 import type { HalfMessageView, Lookup, RowExistsLookup } from '../transaction/lookup.ts';
@@ -76,14 +76,26 @@ export function assertLookupIsExact(
     );
   }
   const columns = new Set(Object.keys(where));
-  const keys = [
+  const keys = keysOf(meta);
+  if (!keys.some((key) => key.length > 0 && key.every((column) => columns.has(column)))) {
+    throw new ConfigurationError(`${at}: ${[...columns].join(', ')} is neither a primary nor a unique key`);
+  }
+}
+
+type Keys = readonly (readonly string[])[];
+/** Asked for with each message; an entity's keys do not change. */
+const knownKeys = new WeakMap<object, Keys>();
+
+function keysOf(meta: EntityMetadata): Keys {
+  let keys = knownKeys.get(meta);
+  if (keys !== undefined) return keys;
+  keys = [
     meta.primaryKeys,
     ...Object.values(meta.properties as Record<string, { name: string; unique?: boolean | string }>).flatMap((property) =>
       property.unique ? [[property.name]] : [],
     ),
     ...meta.uniques.map(({ properties = [] }) => (Array.isArray(properties) ? properties : [properties]).map(String)),
   ];
-  if (!keys.some((key) => key.length > 0 && key.every((column) => columns.has(column)))) {
-    throw new ConfigurationError(`${at}: ${[...columns].join(', ')} is neither a primary nor a unique key`);
-  }
+  knownKeys.set(meta, keys);
+  return keys;
 }

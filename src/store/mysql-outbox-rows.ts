@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { OutgoingMessage } from '../broker/message.ts';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import type { ClaimedMessage } from '../outbox/outbox-store.ts';
-import type { Bind, Transaction } from './statements.ts';
+import type { SqlTransaction, SqlValue } from '../transaction/sql-transaction.ts';
 
 export const NOW = 'utc_timestamp(3)';
 export const IN = 'utc_timestamp(3) + interval ? microsecond';
@@ -17,8 +17,8 @@ export function laneOf({ topic, keys }: Pick<OutgoingMessage, 'topic' | 'keys'>)
 }
 
 /** One statement, so that the ids follow the order of the messages. */
-export async function insertMessages(tx: Transaction, messages: readonly OutgoingMessage[]): Promise<void> {
-  const binds = messages.flatMap((message, seq): Bind[] => [
+export async function insertMessages(transaction: SqlTransaction, messages: readonly OutgoingMessage[]): Promise<void> {
+  const binds = messages.flatMap((message, seq): SqlValue[] => [
     message.properties[MESSAGE_PROPERTY.transactionId]!,
     seq,
     laneOf(message),
@@ -29,7 +29,7 @@ export async function insertMessages(tx: Transaction, messages: readonly Outgoin
     Buffer.from(message.body),
   ]);
   const row = `(?, ?, ?, ?, ?, ?, ?, ?, 'WAITING', ${NOW}, ${NOW}, ${NOW})`;
-  await tx.run(
+  await transaction.execute(
     `insert into outbox_message (transaction_id, seq, lane, topic, tag, message_keys, properties, body, state, due_at, created_at, updated_at)
      values ${messages.map(() => row).join(', ')}`,
     binds,

@@ -1,10 +1,10 @@
-import type { EntityManager } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/mysql';
 import type { OutgoingMessage } from '../broker/message.ts';
 import { ConfigurationError } from '../errors.ts';
 import { CommitBell, type CommitSignal } from '../outbox/commit-signal.ts';
 import { messageOf } from '../shared/error-message.ts';
 import { rowExists } from '../transaction/lookup.ts';
+import type { SqlTransaction } from '../transaction/sql-transaction.ts';
 import type { TransactionalOutbox } from '../transaction/transactional-outbox.ts';
 import { OutboxMessageEntity } from '../../schema/outbox-message.entity.ts';
 import { insertMessages } from './mysql-outbox-rows.ts';
@@ -38,8 +38,8 @@ class MysqlOutbox implements TransactionalOutbox, CommitSignal {
     }
   }
 
-  async write(em: EntityManager, messages: readonly OutgoingMessage[]): Promise<void> {
-    await insertMessages(statementsOn((em as MikroORM['em']).getConnection(), em.getTransactionContext()), messages);
+  async write(transaction: SqlTransaction, messages: readonly OutgoingMessage[]): Promise<void> {
+    await insertMessages(transaction, messages);
   }
 
   committed(): void {

@@ -1,7 +1,6 @@
-import { CompiledQuery } from 'kysely';
 import type { Resolution } from '../broker/transactional-producer.ts';
 import { isDuplicateKey, isLockedByOthers } from './mysql-error.ts';
-import type { AnyKysely } from './reserved-connection.ts';
+import type { Run } from './row-insert.ts';
 import type { ServerFlavour } from './server-checks.ts';
 import type { SidePool } from './side-pool.ts';
 
@@ -21,19 +20,15 @@ export class AlreadySettledError extends Error {}
  * Writes the marker inside the business transaction. On the database's clock, and in one statement, so that a producer
  * that was stopped for days between its half message and this cannot slip in behind the purge.
  */
-export async function writeMarker(
-  transaction: AnyKysely,
-  transactionId: string,
-  translate: (sql: string) => string = (sql) => sql,
-): Promise<void> {
+export async function writeMarker(run: Run, transactionId: string, translate: (sql: string) => string = (sql) => sql): Promise<void> {
   const text = `insert into transaction_marker (id, state) select ?, ${COMMITTED} from dual where unix_timestamp(now(3)) * 1000 - ? < ?`;
-  const insert = CompiledQuery.raw(translate(text), [transactionId, timeOf(transactionId), MARKER_HORIZON_MS]);
-  const { numAffectedRows } = await transaction.executeQuery(insert).catch((error: unknown) => {
+  const values = [transactionId, timeOf(transactionId), MARKER_HORIZON_MS];
+  const { affectedRows } = await run(translate(text), values).catch((error: unknown) => {
     if (isDuplicateKey(error))
       throw new AlreadySettledError('a check-back has already settled this transaction as rolled back', { cause: error });
     throw error;
   });
-  if (numAffectedRows !== 1n)
+  if (affectedRows !== 1)
     throw new AlreadySettledError(`the transaction is older than ${MARKER_HORIZON_MS} ms; its marker may have been purged`);
 }
 

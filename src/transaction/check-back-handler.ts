@@ -1,9 +1,9 @@
 import { type BulkheadPolicy, bulkhead } from 'cockatiel';
-import { MESSAGE_PROPERTY, type OutgoingMessage } from '../broker/message.ts';
+import { MESSAGE_PROPERTY, type OutgoingMessage, traceOf } from '../broker/message.ts';
 import type { CheckedHalfMessage, Resolution } from '../broker/transactional-producer.ts';
 import { abortable } from '../shared/abort.ts';
 import type { Logger } from '../shared/logger.ts';
-import { emitTransactionEvent } from './diagnostics.ts';
+import { emitTransactionEvent, runTransactionOperation } from './diagnostics.ts';
 import type { ForeignChecks } from './foreign-checks.ts';
 import { eventOf, viewHalfMessage } from './half-message.ts';
 import type { ListenerRegistry } from './listener-registry.ts';
@@ -49,7 +49,12 @@ export class CheckBackHandler {
     this.#bulkhead = bulkhead(options.concurrency, options.concurrency * 100);
   }
 
-  async answer(half: CheckedHalfMessage, signal: AbortSignal): Promise<Resolution> {
+  answer(half: CheckedHalfMessage, signal: AbortSignal): Promise<Resolution> {
+    const begun = () => ({ ...eventOf(half), round: half.round, trace: traceOf(half) });
+    return runTransactionOperation('check-back', begun, () => this.#answer(half, signal));
+  }
+
+  async #answer(half: CheckedHalfMessage, signal: AbortSignal): Promise<Resolution> {
     const { properties, topic, round } = half;
     // Several messages of one decision share its id and its answer.
     const flightKey =

@@ -1,5 +1,6 @@
 import type { Resolution } from '../broker/transactional-producer.ts';
 import { eventChannels } from '../shared/event-channels.ts';
+import { operationChannels, type TraceCarrier } from '../shared/operation-channels.ts';
 
 /** What every event about one transaction names. */
 export interface TransactionEvent {
@@ -14,12 +15,14 @@ export interface TransactionEvent {
  * moment it happens and must not throw; nothing is computed when nobody listens.
  */
 export interface TransactionDiagnostics {
-  /** The broker has stored the half message; the local transaction has not begun. */
-  'half-sent': TransactionEvent;
+  /** The broker has stored the half message, or all `messages` of the decision; nothing is committed yet. */
+  'half-sent': TransactionEvent & { readonly messages: number };
   /** COMMIT was confirmed by the database; END has not left yet. */
   committed: TransactionEvent;
   /** The local transaction is rolled back; END has not left yet. */
   'rolled-back': TransactionEvent & { readonly reason: 'threw' | 'declined' | 'refused'; readonly error?: unknown };
+  /** The rows are committed, and the log that takes messages after COMMIT could not keep theirs; `outcome` says what that led to. */
+  'message-not-kept': TransactionEvent & { readonly outcome: 'compensated' | 'not-compensated' | 'reported'; readonly error: unknown };
   /** COMMIT was sent, its answer was lost, and the row could not be looked up in time. */
   'in-doubt': TransactionEvent & { readonly error: unknown };
   /** A check-back was answered. */
@@ -48,6 +51,7 @@ const channels = eventChannels<TransactionDiagnostics>('checkback', {
   'half-sent': true,
   committed: true,
   'rolled-back': true,
+  'message-not-kept': true,
   'in-doubt': true,
   checked: true,
   'check-budget-low': true,
@@ -60,3 +64,22 @@ const channels = eventChannels<TransactionDiagnostics>('checkback', {
 export const emitTransactionEvent = channels.emit;
 /** Listens to one kind of event of the whole process; returns how to stop. */
 export const onTransactionEvent = channels.on;
+
+/** What of a publisher takes time, on `node:diagnostics_channel` under `checkback:<name>`; the events above are told inside. */
+export interface TransactionOperations {
+  /** A whole `publish()`. What a subscriber puts into `trace` travels with the messages, in place of what the caller gave. */
+  publish: {
+    readonly listener: string;
+    readonly topic: string;
+    readonly correlationId: string | undefined;
+    readonly trace: TraceCarrier;
+  };
+  /** A question of the broker until its answer; `trace` is what the half message carries. */
+  'check-back': TransactionEvent & { readonly round: number; readonly trace: TraceCarrier };
+}
+
+const operations = operationChannels<TransactionOperations>('checkback', { publish: true, 'check-back': true });
+
+export const runTransactionOperation = operations.run;
+/** Is told of each operation of the whole process as it begins; returns how to stop. */
+export const onTransactionOperation = operations.on;

@@ -1,7 +1,7 @@
 import { LocalTransactionError, TransactionInDoubtError } from '../errors.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
-import type { HalfMessageView } from './lookup.ts';
+import type { Carry } from './carry.ts';
 import type { Publication } from './publish-protocol.ts';
 
 /**
@@ -11,14 +11,14 @@ import type { Publication } from './publish-protocol.ts';
 export async function settleUncertainCommit<Input>(
   failure: Error,
   publication: Publication<Input>,
-  view: HalfMessageView,
+  { view, ifCommitted }: Pick<Carry, 'view' | 'ifCommitted'>,
   timeoutMs: number,
 ): Promise<void> {
   const { listener, transactionId, database, lookup } = publication;
   const over = AbortSignal.timeout(timeoutMs);
   const of = `local transaction ${transactionId} of listener "${listener.name}"`;
   for (let waitMs = 25; !over.aborted; waitMs = Math.min(waitMs * 2, 500)) {
-    const resolution = await withDeadline(database.check(lookup, view, over), timeoutMs, () => failure).catch(() => 'UNKNOWN' as const);
+    const resolution = await withDeadline(database.check(lookup, view!, over), timeoutMs, () => failure).catch(() => 'UNKNOWN' as const);
     if (resolution === 'COMMIT') return;
     if (resolution === 'ROLLBACK') {
       throw new LocalTransactionError(`${of}: the database did not apply COMMIT: ${failure.message}`, {
@@ -29,7 +29,7 @@ export async function settleUncertainCommit<Input>(
     await systemClock.sleep(waitMs, over).catch(() => {});
   }
   throw new TransactionInDoubtError(
-    `${of} is in doubt: COMMIT was sent, its answer was lost (${failure.message}), and the outcome could not be looked up within ${timeoutMs} ms; if it committed, its messages will be delivered`,
+    `${of} is in doubt: COMMIT was sent, its answer was lost (${failure.message}), and the outcome could not be looked up within ${timeoutMs} ms; if it committed, ${ifCommitted}`,
     { cause: failure.cause, transactionId },
   );
 }

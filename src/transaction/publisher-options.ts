@@ -1,6 +1,7 @@
 import type { TransactionalBroker } from '../broker/transactional-producer.ts';
 import { ConfigurationError } from '../errors.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
+import type { AfterCommitLog } from './after-commit-log.ts';
 import type { TransactionDatabase } from './transaction-database.ts';
 import type { TransactionalOutbox } from './transactional-outbox.ts';
 import type { AnyTransactionListener } from './transaction-listener.ts';
@@ -8,10 +9,12 @@ import type { AnyTransactionListener } from './transaction-listener.ts';
 export interface TransactionalPublisherOptions {
   /** Name of this service. It owns its transactions: only a publisher of the same owner answers their check-backs. */
   readonly owner: string;
-  /** Takes the half messages of the strategy `halfMessage`. Give this or `outbox`. */
+  /** Takes the half messages of the strategy `halfMessage`. Give one of this, `outbox` and `log`. */
   readonly broker?: TransactionalBroker;
-  /** Takes the messages of the strategies that write them as rows; the broker may be down then. Give this or `broker`. */
+  /** For the strategies whose messages are found in the database after COMMIT: `pollingOutbox`, `changeDataCapture`. The broker may be down. */
   readonly outbox?: TransactionalOutbox;
+  /** Takes the messages of the strategy `localSegmentedOutbox` after COMMIT. The broker may be down; a crash in between loses them. */
+  readonly log?: AfterCommitLog;
   /** Where the rows are; or several by name, and each listener says which takes an input. */
   readonly database: TransactionDatabase | Readonly<Record<string, TransactionDatabase>>;
   readonly listeners: readonly AnyTransactionListener[];
@@ -44,12 +47,15 @@ export const DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS = {
 /** How the messages travel with the decision. */
 export type Carrier =
   | { readonly kind: 'half'; readonly broker: TransactionalBroker }
-  | { readonly kind: 'outbox'; readonly outbox: TransactionalOutbox };
+  | { readonly kind: 'outbox'; readonly outbox: TransactionalOutbox }
+  | { readonly kind: 'log'; readonly log: AfterCommitLog };
 
-export type ResolvedPublisherOptions = Required<Omit<TransactionalPublisherOptions, 'broker' | 'outbox'>> & { readonly carrier: Carrier };
+export type ResolvedPublisherOptions = Required<Omit<TransactionalPublisherOptions, 'broker' | 'outbox' | 'log'>> & {
+  readonly carrier: Carrier;
+};
 
 const REQUIRED = ['owner', 'database', 'listeners'] as const;
-const KNOWN = new Set<string>([...REQUIRED, 'broker', 'outbox', ...Object.keys(DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS)]);
+const KNOWN = new Set<string>([...REQUIRED, 'broker', 'outbox', 'log', ...Object.keys(DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS)]);
 
 /** Merges with the defaults, checks and freezes. Throws `ConfigurationError` naming the option and its value. */
 export function resolvePublisherOptions(options: TransactionalPublisherOptions): ResolvedPublisherOptions {
@@ -59,8 +65,8 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
   for (const name of REQUIRED) {
     if (options[name] === undefined) throw new ConfigurationError(`publisher: option "${name}" is missing`);
   }
-  const { broker, outbox, ...others } = options;
-  const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...others, carrier: carrierOf(broker, outbox) };
+  const { broker, outbox, log, ...others } = options;
+  const resolved = { ...DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS, ...others, carrier: carrierOf({ broker, outbox, log }) };
   if (!/^[\x21-\x7e]{1,64}$/.test(resolved.owner)) {
     throw new ConfigurationError(
       `publisher: owner must be 1 to 64 printable ASCII characters without spaces, got ${JSON.stringify(resolved.owner)}`,
@@ -80,11 +86,14 @@ export function resolvePublisherOptions(options: TransactionalPublisherOptions):
   return Object.freeze(resolved);
 }
 
-function carrierOf(broker: TransactionalBroker | undefined, outbox: TransactionalOutbox | undefined): Carrier {
-  if (broker !== undefined && outbox !== undefined)
-    throw new ConfigurationError('publisher: options "broker" and "outbox" are two strategies, give one of them');
+function carrierOf(given: { [K in 'broker' | 'outbox' | 'log']: TransactionalPublisherOptions[K] | undefined }): Carrier {
+  const { broker, outbox, log } = given;
+  const names = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [`"${name}"`]));
+  if (names.length > 1)
+    throw new ConfigurationError(`publisher: options ${names.join(' and ')} are different strategies, give one of them`);
   if (outbox !== undefined) return { kind: 'outbox', outbox };
+  if (log !== undefined) return { kind: 'log', log };
   if (broker === undefined)
-    throw new ConfigurationError('publisher: option "broker" is missing (or "outbox", for a strategy that has one)');
+    throw new ConfigurationError('publisher: option "broker" is missing (or "outbox" or "log", for the strategies that have one)');
   return { kind: 'half', broker };
 }

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { Resolution } from '../broker/transactional-producer.ts';
 import type { HalfMessageView, Lookup } from './lookup.ts';
+import type { SqlTransaction } from './sql-transaction.ts';
 import type { HalfMode } from './transaction-listener.ts';
 
 /**
@@ -23,10 +24,17 @@ export interface FencedSession {
    * once COMMIT or ROLLBACK was asked for. May be called again after `rollback()`.
    */
   begin(signal: AbortSignal): Promise<EntityManager>;
+  /** The same without an entity manager. */
+  beginSql(): Promise<SqlTransaction>;
+  /** Statements of the transaction that was begun, whichever way. Throws when there is none. */
+  readonly sql: SqlTransaction;
   /** Sends what the entity manager still holds. */
   flush(): Promise<void>;
-  /** Refuses a COMMIT whose row the look-up would not find: the message would be lost with its first lost END. */
-  proveRow(lookup: Lookup, half: HalfMessageView): Promise<void>;
+  /**
+   * Refuses a COMMIT whose row the look-up would not find: the message would be lost with its first lost END. Nothing to
+   * wait for when the row is known to be there without a question.
+   */
+  proveRow(lookup: Lookup, half: HalfMessageView): Promise<void> | undefined;
   /** COMMIT. Whatever it rejects with, it may have been applied. */
   commit(): Promise<void>;
   /** ROLLBACK; never rejects, a connection that cannot do it is killed, which has the same effect. Idempotent. */

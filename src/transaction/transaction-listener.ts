@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { inspect } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
 import type { Lookup } from './lookup.ts';
+import type { SqlTransaction } from './sql-transaction.ts';
 
 /** `COMMIT` and nothing returned commit both the rows and the message; `ROLLBACK` undoes both. A throw is a ROLLBACK. */
 export type LocalDecision = 'COMMIT' | 'ROLLBACK';
@@ -60,17 +61,21 @@ export interface TransactionListenerBase<Input, Produced> {
   /** Name of the database that takes this input, for publishers with several. */
   readonly database?: (input: Input) => string;
   /**
-   * Writes the rows. Runs inside the local transaction; runs again after a deadlock, so it changes nothing but the
+   * Writes the rows; give this or `executeSql`. Runs inside the local transaction; runs again after a deadlock, so it changes nothing but the
    * database. `em` is flushed before COMMIT and refuses work afterwards.
    */
-  readonly execute: (
-    em: EntityManager,
-    input: Input,
-    context: TransactionContext,
-  ) => MaybePromise<LocalDecision | CommitWith<Produced> | void>;
+  readonly execute?: (em: EntityManager, input: Input, context: TransactionContext) => Decided<Produced>;
+  /** In place of `execute`, under the same rules and guarantees: statements on the transaction's connection, at a part of an entity manager's cost. */
+  readonly executeSql?: (sql: SqlTransaction, input: Input, context: TransactionContext) => Decided<Produced>;
+  /**
+   * Undoes an order that has committed and whose message could not be kept: strategy `localSegmentedOutbox` with
+   * `onAppendFailure: 'compensate'` asks for it, nothing else calls it. Runs in a transaction of its own, again after a deadlock.
+   */
+  readonly compensate?: (em: EntityManager, input: Input, context: TransactionContext) => MaybePromise<void>;
 }
 
 type MaybePromise<T> = T | Promise<T>;
+type Decided<Produced> = MaybePromise<LocalDecision | CommitWith<Produced> | void>;
 
 /** One message, written in the definition itself, or several under `messages`: all are delivered or none. */
 export type TransactionListenerDefinition<Input, Produced = unknown> = TransactionListenerBase<Input, Produced> &
@@ -88,7 +93,7 @@ export interface TransactionListener<Input, Produced = unknown> extends Transact
 export type AnyTransactionListener = TransactionListener<any, any>;
 
 const MESSAGE_FIELDS = ['topic', 'tag', 'version', 'payload', 'keys'];
-const LISTENER_FIELDS = ['name', 'lookup', 'half', 'schema', 'database', 'execute'];
+const LISTENER_FIELDS = ['name', 'lookup', 'half', 'schema', 'database', 'execute', 'executeSql', 'compensate'];
 const HALF_MODES: readonly unknown[] = ['first', 'overlapped', 'beforeCommit'] satisfies HalfMode[];
 const LOOKUPS: readonly unknown[] = ['rowExists', 'transactionMarker'] satisfies Lookup['kind'][];
 // RocketMQ's own rule for topics; tags may not hold the `||` of a filter expression.
@@ -107,14 +112,18 @@ export function defineTransactionListener<Input, Produced = unknown>(
   const messages = Object.freeze(templates.map((template) => resolveMessage(template)));
   const name = definition.name ?? `${messages[0]!.topic}:${messages[0]!.tag}`;
   if (typeof name !== 'string' || !NAME.test(name)) refuse('name', name, 'be 1 to 127 printable ASCII characters without spaces');
-  const { lookup, half = 'first', schema, database, execute } = definition;
+  const { lookup, half = 'first', schema, database, execute, executeSql, compensate } = definition;
   if (!LOOKUPS.includes(lookup?.kind))
     refuse('lookup', lookup, 'name how a check-back finds the decision: rowExists(Entity, half => where) or transactionMarker()');
   if (!HALF_MODES.includes(half)) refuse('half', half, `be one of ${HALF_MODES.join(', ')}`);
-  if (typeof execute !== 'function') refuse('execute', execute, 'be a function');
+  if (execute !== undefined && executeSql !== undefined) refuse('executeSql', executeSql, 'be left out when there is an execute');
+  const work = execute ?? executeSql;
+  if (typeof work !== 'function') refuse(executeSql === undefined ? 'execute' : 'executeSql', work, 'be a function');
+  if (compensate !== undefined && typeof compensate !== 'function') refuse('compensate', compensate, 'be a function');
   if (database !== undefined && typeof database !== 'function') refuse('database', database, 'be a function input => name');
   if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') refuse('schema', schema, 'be a Standard Schema');
-  return Object.freeze({ name, lookup, half, messages, execute, ...(schema && { schema }), ...(database && { database }) });
+  const optional = { execute, executeSql, compensate, schema, database };
+  return Object.freeze({ name, lookup, half, messages, ...withoutUndefined(optional) });
 }
 
 function resolveMessage<Input, Produced>(template: MessageTemplate<Input, Produced>): Required<MessageTemplate<Input, Produced>> {
@@ -134,6 +143,13 @@ function pickMessage<Input, Produced>(definition: MessageTemplate<Input, Produce
     Input,
     Produced
   >;
+}
+
+/** So that what was left out is not there, as `exactOptionalPropertyTypes` has it. */
+function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 function refuseUnknown(definition: object, known: readonly string[]): void {

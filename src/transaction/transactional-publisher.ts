@@ -3,17 +3,23 @@ import type { OutgoingMessage } from '../broker/message.ts';
 import type { SentHalfMessage, TransactionalProducer } from '../broker/transactional-producer.ts';
 import { CheckbackError, ClosedError, ConfigurationError, ForeignTransactionError, InvalidMessageError } from '../errors.ts';
 import { withDeadline } from '../shared/deadline.ts';
+import type { TraceCarrier } from '../shared/operation-channels.ts';
+import { acceptInput } from './accept-input.ts';
+import type { Carry } from './carry.ts';
+import { CarryByHalf } from './carry-by-half.ts';
+import { CarryByLog } from './carry-by-log.ts';
+import { CarryByOutbox } from './carry-by-outbox.ts';
 import { type CheckBackAnswer, CheckBackHandler } from './check-back-handler.ts';
-import { emitTransactionEvent } from './diagnostics.ts';
+import { emitTransactionEvent, runTransactionOperation } from './diagnostics.ts';
 import { ForeignChecks } from './foreign-checks.ts';
 import { encodeHalfMessage, viewHalfMessage } from './half-message.ts';
 import { ListenerRegistry } from './listener-registry.ts';
-import { type ProtocolDeps, type Publication, runPublication } from './publish-protocol.ts';
+import { type Publication, runPublication } from './publish-protocol.ts';
 import { type ResolvedPublisherOptions, type TransactionalPublisherOptions, resolvePublisherOptions } from './publisher-options.ts';
 import { fenceOf } from './transaction-database.ts';
+import { type StartedCarrier, proofOf, requireCompensation } from './started-carrier.ts';
 import { TransactionDatabases } from './transaction-databases.ts';
 import type { TransactionListener } from './transaction-listener.ts';
-import type { TransactionalOutbox } from './transactional-outbox.ts';
 
 /** What a resolved `publish()` tells: the rows are committed and the message will be delivered at least once. */
 export interface PublishReceipt {
@@ -37,7 +43,7 @@ export class TransactionalPublisher {
   readonly #options: ResolvedPublisherOptions;
   readonly #registry: ListenerRegistry;
   readonly #databases: TransactionDatabases;
-  readonly #carrier: ProtocolDeps['carrier'];
+  readonly #carrier: StartedCarrier;
   readonly #checkBacks: CheckBackHandler;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -46,7 +52,7 @@ export class TransactionalPublisher {
     options: ResolvedPublisherOptions,
     registry: ListenerRegistry,
     databases: TransactionDatabases,
-    carrier: ProtocolDeps['carrier'],
+    carrier: StartedCarrier,
     checkBacks: CheckBackHandler,
   ) {
     this.#options = options;
@@ -58,8 +64,8 @@ export class TransactionalPublisher {
 
   /**
    * Checks everything that can be checked, connects, and answers check-backs from then on, those of an earlier process
-   * of the same owner among them. With an outbox it asks no broker for anything and answers nobody. Rejects with `ConfigurationError` naming what is wrong, `DatabaseUnavailableError` or
-   * `BrokerError`; nothing stays open then.
+   * of the same owner among them. With an outbox or a log it asks no broker for anything and answers nobody. Rejects with
+   * `ConfigurationError` naming what is wrong, `DatabaseUnavailableError` or `BrokerError`; nothing stays open then.
    */
   static async start(options: TransactionalPublisherOptions): Promise<TransactionalPublisher> {
     const resolved = resolvePublisherOptions(options);
@@ -77,12 +83,13 @@ export class TransactionalPublisher {
     });
     try {
       const { carrier } = resolved;
-      const proven = carrier.kind === 'half' ? [...registry] : [...registry].map(({ name }) => ({ name, ...proofOf(carrier.outbox) }));
+      const listeners = [...registry];
+      requireCompensation(carrier, listeners);
+      const proven = listeners.map((listener) => ({ name: listener.name, ...proofOf(carrier, listener) }));
       for (const database of databases) await database.start(proven, resolved);
-      if (carrier.kind === 'outbox') {
-        await carrier.outbox.start();
-        return new TransactionalPublisher(resolved, registry, databases, carrier, handler);
-      }
+      if (carrier.kind === 'outbox') await carrier.outbox.start(listeners);
+      if (carrier.kind === 'log') await carrier.log.start();
+      if (carrier.kind !== 'half') return new TransactionalPublisher(resolved, registry, databases, carrier, handler);
       producer = await carrier.broker.startTransactionalProducer({
         topics: registry.topics,
         checkBack: (half, signal) => handler.answer(half, signal),
@@ -97,7 +104,8 @@ export class TransactionalPublisher {
   /**
    * Resolves once the local transaction has committed: its messages will be delivered at least once. Rejects with
    * `InvalidMessageError`, `DatabaseUnavailableError`, `HalfMessageError` (nothing happened), `LocalTransactionError`
-   * (rolled back, never delivered), or `TransactionInDoubtError` (nobody knows yet; the broker will ask).
+   * (rolled back, never delivered), `TransactionInDoubtError` (nobody knows yet; the broker will ask), or, with a log that
+   * compensates, `MessageNotKeptError` (committed, its message lost).
    * Not idempotent: each call is a transaction of its own.
    */
   async publish<Input, Produced>(
@@ -115,7 +123,15 @@ export class TransactionalPublisher {
         );
       }
     }
-    const work = this.#publish(listener as TransactionListener<Input>, input, options);
+    // A copy: whoever traces the publication says what travels with its messages.
+    const carried: PublishOptions = { ...options };
+    const begun = () => ({
+      listener: listener.name,
+      topic: listener.messages[0]!.topic,
+      correlationId: carried.correlationId,
+      trace: carried as TraceCarrier,
+    });
+    const work = runTransactionOperation('publish', begun, () => this.#publish(listener as TransactionListener<Input>, input, carried));
     this.#track(work);
     return work;
   }
@@ -137,18 +153,23 @@ export class TransactionalPublisher {
         cause: error,
       });
     });
-    await runPublication(publication, {
-      carrier: this.#carrier,
-      options: this.#options,
-      endLater: (half, resolution) => this.#track(this.#end(half, resolution, publication)),
-    });
+    await runPublication(publication, this.#carry(publication), this.#options);
     return { transactionId: publication.transactionId, correlationId: publication.correlationId };
   }
 
+  #carry<Input>(publication: Publication<Input>): Carry {
+    const carrier = this.#carrier;
+    if (carrier.kind === 'outbox') return new CarryByOutbox(publication, carrier.outbox, this.#options);
+    if (carrier.kind === 'log') return new CarryByLog(publication, carrier.log, this.#options);
+    return new CarryByHalf(publication, carrier.producer, this.#options, (half, resolution) =>
+      this.#track(this.#end(half, resolution, publication)),
+    );
+  }
+
   async #prepare<Input>(listener: TransactionListener<Input>, given: Input, options: PublishOptions): Promise<Publication<Input>> {
-    const input = await accept(listener, given);
+    const input = await acceptInput(listener, given);
     const { name, database } = this.#databases.choose(listener, input);
-    const { lookup, half } = this.#carrier.kind === 'half' ? listener : proofOf(this.#carrier.outbox);
+    const { lookup, half } = proofOf(this.#carrier, listener);
     const transactionId = uuidV7();
     const correlationId = options.correlationId ?? transactionId;
     const identity = {
@@ -215,18 +236,4 @@ export class TransactionalPublisher {
     })();
     return this.#closing;
   }
-}
-
-/** What an outbox proves a COMMIT by, in place of a listener's own: its rows, written before COMMIT is sent. */
-const proofOf = (outbox: TransactionalOutbox) => ({ lookup: outbox.lookup, half: 'beforeCommit' as const });
-
-async function accept<Input>(listener: TransactionListener<Input>, input: Input): Promise<Input> {
-  if (listener.schema === undefined) return input;
-  const result = await listener.schema['~standard'].validate(input);
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(
-    ({ path, message }) =>
-      `${(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'input'}: ${message}`,
-  );
-  throw new InvalidMessageError(`input of listener "${listener.name}" is refused: ${issues.join('; ')}`);
 }

@@ -14,6 +14,7 @@ import {
 } from './support/strategies.ts';
 
 const WORDS: readonly [RegExp, string][] = [
+  // The lock turns autocommit off, so the first statement of the transaction is its BEGIN.
   [/get_lock/, 'lock'],
   [/release_lock/, 'release'],
   [/^(begin|start transaction)$/, 'BEGIN'],
@@ -46,7 +47,7 @@ async function startWarm(listener: TransactionListener<PlaceOrder>): Promise<Tra
 
 describe('The critical path of publish()', () => {
   it.each<[Strategy, string[]]>([
-    [ROW_FIRST, ['lock', 'half', 'BEGIN', 'row', 'COMMIT']],
+    [ROW_FIRST, ['lock', 'half', 'row', 'COMMIT']],
     [ROW_BEFORE_COMMIT, ['BEGIN', 'row', 'half', 'COMMIT']],
     [MARKER_FIRST, ['half', 'BEGIN', 'marker', 'row', 'COMMIT']],
     [MARKER_BEFORE_COMMIT, ['BEGIN', 'marker', 'row', 'half', 'COMMIT']],
@@ -75,7 +76,6 @@ describe('The critical path of publish()', () => {
     expect(shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step))).toEqual([
       'lock',
       'half',
-      'BEGIN',
       'row',
       'COMMIT',
     ]);
@@ -104,7 +104,7 @@ describe('The critical path of publish()', () => {
     };
     await publisher.publish(listener, nextOrder());
     const steps = shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step));
-    expect(steps.toSorted()).toEqual(['BEGIN', 'COMMIT', 'half', 'lock', 'row']);
+    expect(steps.toSorted()).toEqual(['COMMIT', 'half', 'lock', 'row']);
     expect([steps[0], steps.at(-1)]).toEqual(['lock', 'COMMIT']);
     shop.broker.beforeHalf = async () => {};
     await publisher.close();

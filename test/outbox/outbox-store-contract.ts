@@ -5,7 +5,7 @@ import type { ClaimedMessage, ClaimRequest, OutboxStore } from '../../src/outbox
 import { mysqlOutbox } from '../../src/store/mysql-outbox.ts';
 import { mysqlOutboxStore } from '../../src/store/mysql-outbox-store.ts';
 import type { OpenHome, StoreHome } from '../store/store-home.ts';
-import { executeIn } from '../support/execute-in.ts';
+import { executeIn, sqlIn } from '../support/execute-in.ts';
 import { keysOf, outboxMessage } from './support/messages.ts';
 
 const MINUTE = 60_000;
@@ -26,7 +26,7 @@ export const describeOutboxStore = (open: OpenHome): void => {
 
     const run = (sql: string): Promise<unknown> => home.orm.em.getConnection().execute(sql);
     const write = (messages: readonly OutgoingMessage[], orm: MikroORM = home.orm): Promise<void> =>
-      orm.em.fork().transactional((em) => mysqlOutbox(orm).write(em as never, messages));
+      orm.em.fork().transactional((em) => mysqlOutbox(orm).write(sqlIn(em), messages));
     const claim = (options: Partial<ClaimRequest> = {}, from: OutboxStore = store): Promise<readonly ClaimedMessage[]> =>
       from.claim({ owner: 'r1', limit: 100, leaseMs: MINUTE, parkedLane: 'hold', ...options });
     const endLeases = (): Promise<unknown> =>
@@ -43,7 +43,7 @@ export const describeOutboxStore = (open: OpenHome): void => {
 
     it('does not see what is not committed, nor what was rolled back', async () => {
       const rolledBack = home.orm.em.fork().transactional(async (em) => {
-        await mysqlOutbox(home.orm).write(em, [outboxMessage('a')]);
+        await mysqlOutbox(home.orm).write(sqlIn(em), [outboxMessage('a')]);
         expect(await (home.name === 'SQLite' ? [] : claim({}, other))).toEqual([]);
         throw new Error('rolled back');
       });

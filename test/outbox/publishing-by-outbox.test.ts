@@ -226,7 +226,7 @@ describe('TransactionalPublisher with an outbox', () => {
   });
 
   it('refuses to start with a broker beside it, with neither, and with an outbox that cannot start', async () => {
-    await expect(start({ broker: new ScriptedBroker(story) })).rejects.toThrow('options "broker" and "outbox" are two strategies');
+    await expect(start({ broker: new ScriptedBroker(story) })).rejects.toThrow('options "broker" and "outbox" are different strategies');
     await expect(TransactionalPublisher.start({ owner: 'shop', database, listeners: [placeOrder] })).rejects.toThrow(
       'option "broker" is missing',
     );

@@ -33,7 +33,7 @@ const SUCCESS = { status: 'SUCCESS', response: {}, httpStatus: 201, replayed: fa
 function published() {
   const story: unknown[] = [];
   const publish = async (listener: { execute: Function; name: string }, input: object, options: object): Promise<unknown> => {
-    await listener.execute('em', input, {});
+    await listener.execute!('em', input, {});
     return story.push([listener.name, { ...input, record: undefined }, options]);
   };
   const publisher = { publish } as unknown as TransactionalPublisher;
@@ -71,7 +71,7 @@ describe('compensationListener', () => {
       compensationListener<string>({ name: 'x', topic: 't', tag: 'g', execute: async (_em, input) => void story.push(`with ${input}`) }),
     );
     const compensation = { input: 'it', record: async () => void story.push('failure') };
-    expect(await listener.execute({} as never, compensation, {} as never)).toBe('COMMIT');
+    expect(await listener.execute!({} as never, compensation, {} as never)).toBe('COMMIT');
     expect(story).toEqual(['failure', 'with it']);
     expect(listener.messages[0]!.payload(compensation, undefined)).toBe('it');
     expect([listener.lookup.kind, listener.half]).toEqual(['transactionMarker', 'beforeCommit']);

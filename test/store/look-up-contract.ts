@@ -61,7 +61,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       await opened?.close();
     });
 
-    const strategies: { name: string; lookup: Lookup; mode: HalfMode }[] = [
+    const modes: { name: string; lookup: Lookup; mode: HalfMode }[] = [
       { name: 'rowExists, half first', lookup: byRow, mode: 'first' },
       { name: 'rowExists, half overlapped', lookup: byRow, mode: 'overlapped' },
       { name: 'rowExists, half before COMMIT', lookup: byRow, mode: 'beforeCommit' },
@@ -69,7 +69,9 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       { name: 'transactionMarker, half before COMMIT', lookup: byMarker, mode: 'beforeCommit' },
     ];
 
-    describe.each(strategies)('$name', ({ lookup, mode }) => {
+    const strategies = modes.flatMap((mode) => (['entity manager', 'statements'] as const).map((by) => ({ ...mode, by })));
+
+    describe.each(strategies)('$name, rows by $by', ({ lookup, mode, by }) => {
       const fence = fenceOf(lookup, mode);
       const check = (id: string) => database.check(lookup, half(id), never);
       /** The fence is closed behind the caller's back: UNKNOWN for a moment more. */
@@ -79,10 +81,14 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       };
       /** BEGIN and everything up to the moment in which this strategy's half message may exist. */
       const openWithRow = async (session: FencedSession, id: string) => {
+        if (by === 'statements') {
+          const sql = await session.beginSql();
+          await sql.insert(OrderEntity, order(id));
+          return;
+        }
         const em = await session.begin(never);
         em.create(OrderEntity, order(id));
         await session.flush();
-        return em;
       };
 
       it('answers UNKNOWN while the transaction is open, COMMIT once it has committed, and the same for ever', async () => {
@@ -235,6 +241,45 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
           await session.commit();
         });
         await expect.poll(() => database.check(byRow, half(native), never)).toBe('COMMIT');
+      });
+
+      it('takes statements in place of an entity manager: rows, parameters, results, and what is wrong with a property', async () => {
+        const id = uuidV7();
+        await withSession(id, 'session-lock', async (session) => {
+          expect(() => session.sql).toThrow('statements before BEGIN');
+          const sql = await session.beginSql();
+          const at = new Date(Date.UTC(2026, 10, 23, 10, 9, 8, 765));
+          expect(await sql.insert(OrderEntity, { ...order(id), createdAt: at })).toMatchObject({ affectedRows: 1 });
+          // Only a row it knows of needs no question.
+          expect(session.proveRow(byRow, half(id))).toBeUndefined();
+          await expect(session.proveRow(byRow, half(uuidV7()))).rejects.toThrow(/wrote no Order/);
+          const rows = await sql.query<{ amount_minor: number | string }>('select amount_minor from orders where id = ?', [`order-${id}`]);
+          expect(Number(rows[0]?.amount_minor)).toBe(100);
+          expect(await sql.execute('update orders set currency = ? where id = ?', ['USD', `order-${id}`])).toMatchObject({
+            affectedRows: 1,
+          });
+          await expect(sql.insert(OrderEntity, { nothing: 1 } as never)).rejects.toThrow('insert: Order has no column for "nothing"');
+          await session.commit();
+          await expect(sql.execute('delete from orders')).rejects.toThrow('it takes no more work');
+        });
+        const written = await orm.em.fork().findOneOrFail(OrderEntity, { transactionId: id });
+        expect(written).toMatchObject({ currency: 'USD', amountMinor: 100n, createdAt: new Date(Date.UTC(2026, 10, 23, 10, 9, 8, 765)) });
+      });
+
+      it('gives a connection back as it was: each statement after it stands for itself', async () => {
+        const ids = Array.from({ length: 10 }, () => uuidV7());
+        for (const [index, id] of ids.entries()) {
+          await withSession(id, 'session-lock', async (session) => {
+            const sql = await session.beginSql();
+            await sql.insert(OrderEntity, order(id));
+            if (index % 2 === 0) await session.commit();
+          });
+        }
+        await expect.poll(() => database.check(byRow, half(ids.at(-1)!), never)).toBe('ROLLBACK');
+        // Each on any of the connections that were used; a transaction left open on one of them would hide its row.
+        const later = Array.from({ length: 10 }, () => uuidV7());
+        await Promise.all(later.map((id) => orm.em.fork().insert(OrderEntity, order(id))));
+        for (const id of later) expect(await database.check(byRow, half(id), never)).toBe('COMMIT');
       });
 
       it('begins again after a deadlock on the same connection, under the same fence', async ({ skip }) => {

@@ -74,6 +74,13 @@ export class ScriptedDatabase implements TransactionDatabase {
         this.story.push('BEGIN');
         return {} as never;
       },
+      beginSql: async () => {
+        this.story.push('BEGIN');
+        return session.sql;
+      },
+      get sql() {
+        return {} as never;
+      },
       flush: () => this.flush(),
       proveRow: () => this.proveRow(),
       isWorthRepeating: (error) => (error as Error).message === 'deadlock',

@@ -23,7 +23,7 @@ const patientCharge = defineExternalCall({
   statusCheck: chargeAtBank.statusCheck!,
 });
 
-type Execute = TransactionListener<PlaceOrder>['execute'];
+type Execute = NonNullable<TransactionListener<PlaceOrder>['execute']>;
 
 /** The worked example on a topic and a group of its own. Imports nothing of vitest: child processes use it too. */
 export function shopListeners(
@@ -44,7 +44,7 @@ export function placeOrderOn(topic: string, wrap: (execute: Execute) => Execute 
     keys: (order) => [order.orderId],
     lookup: rowExists(OrderEntity, ({ transactionId }) => ({ transactionId })),
     execute: wrap(async (em, order, context) => {
-      const decision = await placeOrder.execute(em, order, context);
+      const decision = await placeOrder.execute!(em, order, context);
       if (order.customerId !== THROWING_CUSTOMER) return decision;
       await em.flush();
       throw new Error(`${order.orderId} fails after its row is written`);

@@ -37,6 +37,9 @@ describe('defineTransactionListener', () => {
     ['database', { database: 'a' }, /database must be a function/],
     ['schema', { schema: {} }, /schema must be a Standard Schema/],
     ['execute', { execute: 'later' }, /execute must be a function/],
+    ['executeSql', { execute: undefined, executeSql: 'later' }, /executeSql must be a function/],
+    ['executeSql', { executeSql: () => {} }, /executeSql must be left out when there is an execute/],
+    ['compensate', { compensate: 'later' }, /compensate must be a function/],
     ['field', { excute: () => {} }, /unknown field "excute"/],
   ])('refuses a wrong %s: %j', (_field, change, message) => {
     expect(() => defineTransactionListener({ ...good, ...change } as never)).toThrow(message);

@@ -9,7 +9,7 @@ import {
   transactionMarker,
 } from '../../../src/index.ts';
 
-type Execute = TransactionListener<PlaceOrder>['execute'];
+type Execute = NonNullable<TransactionListener<PlaceOrder>['execute']>;
 
 /** A look-up, and when the half message leaves. */
 export interface Strategy {
@@ -42,6 +42,6 @@ export function orderListener(
     keys: (order) => [order.orderId],
     lookup,
     half,
-    execute: wrap(placeOrder.execute),
+    execute: wrap(placeOrder.execute!),
   });
 }
