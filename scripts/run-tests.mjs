@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { whyNoStack } from '../test/support/choose-stack.ts';
+import { SHARED_STACK, openTestStack } from '../test/support/open-test-stack.ts';
 
 const ANYWHERE = ['unit', 'package'];
 const ON_A_STACK = { int: 'the stores and the publishing fences on a real database', e2e: 'everything on a real broker and database' };
@@ -13,14 +14,24 @@ process.env.NODE_COMPILE_CACHE ??= resolve('.cache/compile');
 const given = process.argv.slice(2);
 // Who names projects or files knows what to run.
 const isAll = given.length === 0;
-const noStack = given.some((arg) => arg.startsWith('--project')) ? undefined : await whyNoStack(resolve('.cache'), process.env);
+const isNamed = given.some((arg) => arg.startsWith('--project'));
+const noStack = isNamed || process.env[SHARED_STACK] ? undefined : await whyNoStack(resolve('.cache'), process.env);
 if (noStack) console.log(`Only what needs no broker and no database is run: ${noStack}`);
 
-// What is on a stack mostly waits; the rest fills the other core meanwhile.
-const runs = noStack ? [ANYWHERE] : isAll ? [Object.keys(ON_A_STACK), ANYWHERE] : [[]];
-if (runs.length > 1)
-  console.log(`Side by side: ${runs.map((projects) => projects.join(', ')).join(' | ')}. The second says what it did when it is done.`);
-const results = await Promise.all(runs.map((projects, index) => vitest(projects, index > 0)));
+// One stack for all that need one. End to end tests mostly wait; the rest fills the other core meanwhile.
+const lanes = noStack ? [[ANYWHERE]] : isAll ? [[['e2e']], [ANYWHERE, ['int']]] : [[[]]];
+const isShared = lanes.length > 1;
+const stack = isShared ? await openTestStack() : undefined;
+if (stack) process.env[SHARED_STACK] = JSON.stringify(stack.provided);
+if (isShared)
+  console.log(`Side by side: ${lanes.map((lane) => lane.flat().join(', ')).join(' | ')}. The second says what it did when it is done.`);
+const results = [];
+await Promise.all(
+  lanes.map(async (lane, index) => {
+    for (const projects of lane) results.push(await vitest(projects, index > 0));
+  }),
+);
+await stack?.close();
 
 if (noStack) {
   for (const [project, what] of Object.entries(ON_A_STACK)) console.log(`NOT RUN: ${project} (${what})`);

@@ -9,6 +9,7 @@ export const executeIn = (em: EntityManager, sql: string, binds: readonly unknow
 /** The same as a transaction's statements. */
 export const sqlIn = (em: EntityManager): SqlTransaction => ({
   insert: () => Promise.reject(new Error('not here')),
-  execute: (sql, parameters = []) => (em as SqlEntityManager).getConnection().execute(sql, [...parameters], 'run', em.getTransactionContext()),
+  execute: (sql, parameters = []) =>
+    (em as SqlEntityManager).getConnection().execute(sql, [...parameters], 'run', em.getTransactionContext()),
   query: async (sql, parameters) => (await executeIn(em, sql, parameters)) as never,
 });

@@ -5,7 +5,7 @@ import { queryMysql, splitDatabase } from '../../src/cli/stack/mysql-probe.ts';
 import { startNativeStack, type NativeStack, type NativeStackOptions } from '../../src/cli/stack/native-stack.ts';
 import { rocketmqAdmin, type RocketmqAdmin, type TopicType } from '../../src/cli/stack/rocketmq-admin.ts';
 import { temporaryDataDir } from '../cli/stack/temporary-data-dir.ts';
-import type { ProvidedStack } from './stack.setup.ts';
+import type { ProvidedStack } from './open-test-stack.ts';
 
 /** The stack of this test run. */
 export type TestStack = ProvidedStack & {
