@@ -17,7 +17,8 @@ let shop: LocalShop;
 let publisher: TransactionalPublisher | undefined;
 let orders = 0;
 const nextId = (): string => `order-${++orders}`;
-const begins = (): number => shop.story.filter((step) => /^(begin|start transaction)$/.test(step)).length;
+/** Runs of the local transaction, by what all of them say first: with the session lock there is no BEGIN on the wire. */
+const begun = (): number => shop.story.filter((step) => /^insert into `orders`/.test(step)).length;
 const ends = (): string[] => shop.story.filter((step) => step.startsWith('END'));
 
 beforeAll(async () => {
@@ -81,7 +82,7 @@ describe.each(STRATEGIES)('A local transaction that falls to locks, under $name'
     publisher = await shop.start(listener);
     await publisher.publish(listener, anOrder(orderId));
     expect(runs).toBe(2);
-    expect(begins()).toBe(2);
+    expect(begun()).toBe(2);
     expect(shop.broker.halves).toHaveLength(1);
     expect(await shop.orderIds()).toContain(orderId);
     await publisher.close();
@@ -104,7 +105,7 @@ describe.each(STRATEGIES)('A local transaction that falls to locks, under $name'
     await lock.release();
     expect(error).toBeInstanceOf(LocalTransactionError);
     expect(error).toMatchObject({ reason: 'threw', cause: { errno: 1205 } });
-    expect(begins()).toBe(2);
+    expect(begun()).toBe(2);
     expect(shop.broker.halves).toHaveLength(halvesBefore);
     expect(await shop.orderIds()).not.toContain(orderId);
     await publisher.close();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { composeCarrier } from '../../src/cli/compose-outbox.ts';
+import { composeCarrier } from '../../src/cli/compose-carrier.ts';
 import { ConfigurationError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/shared/logger.ts';
 import { sqliteHome } from '../store/sqlite-home.ts';
@@ -16,7 +16,7 @@ describe('The strategy of a configuration', () => {
       { strategy: 'pollingOutbox' as const },
       { strategy: 'pollingOutbox' as const, outbox: { relay: false } },
     ]) {
-      const carrier = composeCarrier({ ...config, endpoints }, home.orm, silentLogger);
+      const carrier = composeCarrier({ owner: 'shop', ...config, endpoints }, home.orm, silentLogger);
       kinds.push(Object.keys(carrier.part));
       await carrier.close(1_000);
     }
@@ -25,6 +25,8 @@ describe('The strategy of a configuration', () => {
   });
 
   it('refuses one nobody knows', () => {
-    expect(() => composeCarrier({ strategy: 'guess' as never, endpoints }, {} as never, silentLogger)).toThrow(ConfigurationError);
+    expect(() => composeCarrier({ owner: 'shop', strategy: 'guess' as never, endpoints }, {} as never, silentLogger)).toThrow(
+      ConfigurationError,
+    );
   });
 });

@@ -3,6 +3,7 @@ import { LocalTransactionError } from '../../src/errors.ts';
 import type { Consumer } from '../../src/index.ts';
 import { onOutboxEvent } from '../../src/outbox/diagnostics.ts';
 import { mysqlOutbox } from '../../src/store/mysql-outbox.ts';
+import { sqlIn } from '../support/execute-in.ts';
 import { THROWING_CUSTOMER, anOrder } from '../support/publishing-listeners.ts';
 import { startProcess } from '../support/publishing-processes.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -165,7 +166,7 @@ async function writeRounds(shop: OutboxShop, keys: readonly string[], from: numb
     for (const key of keys) {
       const message = outboxMessage(key, { topic: shop.topic });
       const properties = { ...message.properties, 'checkback-correlation-id': `${key}/${round}` };
-      await shop.orm.em.fork().transactional((em) => outbox.write(em as never, [{ ...message, properties }]));
+      await shop.orm.em.fork().transactional((em) => outbox.write(sqlIn(em), [{ ...message, properties }]));
     }
   }
 }
