@@ -1,3 +1,5 @@
+import type { TraceCarrier } from '../shared/operation-channels.ts';
+
 /** Properties the engine itself puts on every message it sends; the prefix is reserved. */
 export const MESSAGE_PROPERTY = {
   /** The service that owns the transaction and alone may answer its check-back. */
@@ -36,3 +38,9 @@ export interface ReceivedMessage extends OutgoingMessage {
   readonly deliveryAttempt: number;
   readonly bornAt: Date | undefined;
 }
+
+/** The trace context a message carries. */
+export const traceOf = ({ properties }: Pick<OutgoingMessage, 'properties'>): TraceCarrier => ({
+  traceparent: properties[MESSAGE_PROPERTY.traceparent],
+  tracestate: properties[MESSAGE_PROPERTY.tracestate],
+});

@@ -24,7 +24,11 @@ describe('connection to the proxy', () => {
     return closable;
   };
 
-  it('is one for ever; the bare client opens a channel at every route refresh', async () => {
+  it.each([
+    ['official', 1],
+    // Its own, and the client's for everything else.
+    ['lean', 2],
+  ] as const)('over the %s path is %i for ever; the bare client opens a channel at every route refresh', async (path, connections) => {
     const proxy = later(await startFakeProxy());
     const rpcClient = require('rocketmq-client-nodejs/dist/client/RpcClient.js') as { RpcClient: new (...args: never[]) => object };
     const { RpcClient } = rpcClient;
@@ -51,14 +55,14 @@ describe('connection to the proxy', () => {
     const relay = later(await startRelay(proxy.endpoints));
     proxy.script.route = () => [relay.endpoints];
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    const producer = later(await startProducer(relay.endpoints));
+    const producer = later(await startProducer(relay.endpoints, { path, requestTimeoutMs: 10_000 }));
     for (let refresh = 1; refresh <= 5; refresh += 1) {
       const before = proxy.requests('queryRoute').length;
       vi.advanceTimersByTime(30_000);
       await eventually(() => expect(proxy.requests('queryRoute').length).toBeGreaterThan(before));
       await (await producer.sendHalf(outgoing())).end('COMMIT');
     }
-    expect(relay.connectionsOpened).toBe(1);
+    expect(relay.connectionsOpened).toBe(connections);
   });
 
   it('is given up when it was cut without a word, and check-backs arrive on a new one; the bare client waits on the dead one', async () => {

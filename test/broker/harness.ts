@@ -19,7 +19,7 @@ export const eventually = <T>(attempt: () => T | Promise<T>): Promise<T> => vi.w
 
 /** Our adapter with short deadlines. */
 export function adapter(endpoints: string, options: Partial<RocketmqOptions> = {}) {
-  return rocketmq({ endpoints, requestTimeoutMs: 1_000, startTimeoutMs: 5_000, ...options });
+  return rocketmq({ endpoints, requestTimeoutMs: 3_000, startTimeoutMs: 5_000, ...options });
 }
 
 export function startProducer(

@@ -35,8 +35,9 @@ describe('rocketmq options', () => {
   it.each([
     [{ requestTimeoutMs: 10 }, /requestTimeoutMs must be at least 1000 ms, got 10/],
     [{ startTimeoutMs: Number.NaN }, /startTimeoutMs .* got NaN/],
+    [{ path: 'fast' }, /path must be "lean" or "official", got "fast"/],
     [{ maxAttempts: 3 }, /unknown option "maxAttempts"/],
   ])('refuses %j', (options, message) => {
-    expect(() => rocketmq({ endpoints: 'a:1', ...options })).toThrow(message);
+    expect(() => rocketmq({ endpoints: 'a:1', ...(options as object) })).toThrow(message);
   });
 });

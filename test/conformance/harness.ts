@@ -16,10 +16,13 @@ export const message = (topic: string, properties: Record<string, string> = {}) 
   body: Buffer.from('{"amount":1}'),
 });
 
-/** Everything a test of broker behaviour opens, closed in one call. Default: on the shared real broker. */
-export function conformance(endpoints: () => string = () => useStack().endpoints) {
+/** The two ways of what our adapter sends. */
+export type SendPath = 'lean' | 'official';
+
+/** Everything a test of broker behaviour opens, closed in one call. Default: on the shared real broker, over the default path. */
+export function conformance(endpoints: () => string = () => useStack().endpoints, path: SendPath = 'lean') {
   const cleanups: (() => Promise<unknown>)[] = [];
-  const broker = () => rocketmq({ endpoints: endpoints() });
+  const broker = () => rocketmq({ endpoints: endpoints(), path });
   return {
     closeAll: async () => {
       for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();

@@ -1,4 +1,4 @@
 import { protocolSuite } from './protocol.suite.ts';
 import { realBroker } from './real-broker.ts';
 
-protocolSuite(realBroker());
+for (const path of ['lean', 'official'] as const) protocolSuite(realBroker(), path);

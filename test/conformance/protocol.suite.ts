@@ -9,16 +9,16 @@ import { internals } from '../../src/broker/rocketmq/client-internals.ts';
 import { bareConsumer, guard } from '../support/broker-bare-client.ts';
 import { sendBareHalf } from './bare-half.ts';
 import type { BrokerUnderTest } from './broker-under-test.ts';
-import { conformance, eventually, message, next, recordingCheckBack } from './harness.ts';
+import { conformance, eventually, message, next, recordingCheckBack, type SendPath } from './harness.ts';
 
 const { COMMIT, ROLLBACK } = definitions.TransactionResolution;
 
 const rawClient = (endpoints: string) => new serviceStubs.MessagingServiceClient(endpoints, credentials.createInsecure());
 
 /** Codes, bounds and names on the wire, as the official client sees them. */
-export function protocolSuite(broker: BrokerUnderTest): void {
-  describe(`the protocol of ${broker.name}`, () => {
-    const open = conformance(() => broker.endpoints);
+export function protocolSuite(broker: BrokerUnderTest, path: SendPath): void {
+  describe(`the protocol of ${broker.name}, over the ${path} path`, () => {
+    const open = conformance(() => broker.endpoints, path);
     const { createTopic, createGroup } = broker;
     const cleanups: (() => Promise<unknown>)[] = [];
     beforeAll(broker.open);

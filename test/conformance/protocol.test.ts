@@ -1,4 +1,4 @@
 import { protocolSuite } from './protocol.suite.ts';
 import { embeddedBroker } from './embedded-broker.ts';
 
-protocolSuite(embeddedBroker());
+for (const path of ['lean', 'official'] as const) protocolSuite(embeddedBroker(), path);

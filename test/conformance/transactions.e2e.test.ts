@@ -1,4 +1,4 @@
 import { realBroker } from './real-broker.ts';
 import { transactionsSuite } from './transactions.suite.ts';
 
-transactionsSuite(realBroker());
+for (const path of ['lean', 'official'] as const) transactionsSuite(realBroker(), path);

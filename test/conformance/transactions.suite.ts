@@ -1,17 +1,42 @@
+import diagnostics from 'node:diagnostics_channel';
 import definitions from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BrokerUnderTest } from './broker-under-test.ts';
-import { conformance, eventually, message, next, recordingCheckBack } from './harness.ts';
+import { conformance, eventually, message, next, recordingCheckBack, type SendPath } from './harness.ts';
 import { sendBareHalf } from './bare-half.ts';
 
 /** What the adapter builds on, as RocketMQ 5.4.0 really does it. */
-export function transactionsSuite(broker: BrokerUnderTest): void {
-  describe(`transactions on ${broker.name}`, () => {
-    const open = conformance(() => broker.endpoints);
+export function transactionsSuite(broker: BrokerUnderTest, path: SendPath): void {
+  describe(`transactions on ${broker.name}, over the ${path} path`, () => {
+    const open = conformance(() => broker.endpoints, path);
     const { createTopic, createGroup } = broker;
     beforeAll(broker.open);
     afterAll(broker.close);
     afterEach(open.closeAll);
+
+    it('takes the path it was told, for halves and for ENDs', async () => {
+      const sent = new Set<string>();
+      // Of the two only the client's gRPC library names itself.
+      const onStream = (event: unknown): void => {
+        const { headers } = event as { headers: Record<string, string | undefined> };
+        const method = headers[':path']?.split('/').at(-1) ?? '';
+        if (method === 'SendMessage' || method === 'EndTransaction')
+          sent.add(`${method} ${headers['user-agent'] === undefined ? 'lean' : 'official'}`);
+      };
+      diagnostics.subscribe('http2.client.stream.start', onStream);
+      try {
+        const topic = await createTopic();
+        const producer = await open.producer(topic);
+        // A connection that took too long to open leaves single calls to the other path.
+        await eventually(async () => {
+          await (await producer.sendHalf(message(topic))).end('COMMIT');
+          expect([...sent]).toEqual(expect.arrayContaining([`SendMessage ${path}`, `EndTransaction ${path}`]));
+        });
+        expect([...sent].filter((call) => call.endsWith('lean'))).toHaveLength(path === 'lean' ? 2 : 0);
+      } finally {
+        diagnostics.unsubscribe('http2.client.stream.start', onStream);
+      }
+    });
 
     it('delivers a half after its COMMIT, as it was sent', async () => {
       const [topic, group] = [await createTopic(), await createGroup()];

@@ -1,4 +1,4 @@
 import { embeddedBroker } from './embedded-broker.ts';
 import { transactionsSuite } from './transactions.suite.ts';
 
-transactionsSuite(embeddedBroker());
+for (const path of ['lean', 'official'] as const) transactionsSuite(embeddedBroker(), path);

@@ -17,6 +17,8 @@ export function replaceChannels(client: Client, options: ResolvedRocketmqOptions
   const channels = new RpcChannels({
     tls: options.tls,
     logger: options.logger,
+    path: options.path,
+    requestTimeoutMs: options.requestTimeoutMs,
     metadata: () => client.getRequestMetadata(),
     settings: () => client.settingsCommand(),
     routedAddresses: () => inner.getTotalRouteEndpoints().map((endpoints) => endpoints.facade),
@@ -63,6 +65,6 @@ export async function stopClient(client: Client, channels: RpcChannels, deadline
   const ignore = (): void => {};
   // The proxy forgets a client that could not say goodbye by its missed heartbeats.
   await withDeadline(client.shutdown(), deadlineMs, () => new Error('shutdown deadline')).catch(ignore);
-  channels.close();
+  await channels.close();
   await client.shutdown().catch(ignore);
 }

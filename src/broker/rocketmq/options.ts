@@ -14,6 +14,12 @@ export interface RocketmqOptions {
   readonly requestTimeoutMs?: number;
   /** Longest a start may take before it is refused. Default 15,000 ms. */
   readonly startTimeoutMs?: number;
+  /**
+   * What sends and ENDs travel over. `lean`: HTTP/2 sessions of our own beside the official client, at less than half
+   * the processor time; the official client stands in when a proxy does not take them. `official`: that client alone.
+   * Default `lean`.
+   */
+  readonly path?: 'lean' | 'official';
   /** Default: silent. */
   readonly logger?: Logger;
 }
@@ -24,12 +30,20 @@ export interface ResolvedRocketmqOptions {
   readonly credentials: RocketmqOptions['credentials'];
   readonly requestTimeoutMs: number;
   readonly startTimeoutMs: number;
+  readonly path: 'lean' | 'official';
   readonly logger: Logger;
 }
 
-export const DEFAULT_ROCKETMQ_OPTIONS = { tls: false, requestTimeoutMs: 3_000, startTimeoutMs: 15_000, logger: silentLogger } as const;
+export const DEFAULT_ROCKETMQ_OPTIONS = {
+  tls: false,
+  requestTimeoutMs: 3_000,
+  startTimeoutMs: 15_000,
+  path: 'lean',
+  logger: silentLogger,
+} as const;
 
-const KNOWN = new Set(['endpoints', 'tls', 'credentials', 'requestTimeoutMs', 'startTimeoutMs', 'logger']);
+const PATHS = new Set<unknown>(['lean', 'official']);
+const KNOWN = new Set(['endpoints', 'tls', 'credentials', 'requestTimeoutMs', 'startTimeoutMs', 'path', 'logger']);
 
 /** Merges with the defaults, checks and freezes. Throws `ConfigurationError` naming the option and its value. */
 export function resolveRocketmqOptions(options: RocketmqOptions): ResolvedRocketmqOptions {
@@ -40,6 +54,9 @@ export function resolveRocketmqOptions(options: RocketmqOptions): ResolvedRocket
   requireEndpoint(resolved.endpoints);
   requireMilliseconds('requestTimeoutMs', resolved.requestTimeoutMs, 1_000);
   requireMilliseconds('startTimeoutMs', resolved.startTimeoutMs, 1_000);
+  if (!PATHS.has(resolved.path)) {
+    throw new ConfigurationError(`rocketmq: path must be "lean" or "official", got ${JSON.stringify(resolved.path)}`);
+  }
   return Object.freeze(resolved);
 }
 

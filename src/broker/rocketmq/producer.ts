@@ -2,14 +2,12 @@ import { BrokerError, ClosedError } from '../../errors.ts';
 import type { OutgoingMessage } from '../message.ts';
 import type { Producer, ProducerTopicType } from '../producer.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
-import { internals } from './client-internals.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
 import { clientOptions } from './client-options.ts';
-import { Producer as Client, PublishingMessage, SendMessageRequest, SendReceipt } from './client-package.ts';
+import { Producer as Client } from './client-package.ts';
 import { InFlight } from './in-flight.ts';
-import { uniqueMessageId } from './message-id.ts';
+import { MessageSender } from './message-sender.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
-import { QueueRotation } from './queue-rotation.ts';
 import { requireTopic } from './require-topic.ts';
 import type { RpcChannels } from './rpc-channels.ts';
 
@@ -44,7 +42,7 @@ class RocketmqProducer implements Producer {
   readonly #options: ResolvedRocketmqOptions;
   readonly #topic: string;
   readonly #type: ProducerTopicType;
-  readonly #queues = new QueueRotation();
+  readonly #sender: MessageSender;
   readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
@@ -54,6 +52,7 @@ class RocketmqProducer implements Producer {
     this.#options = options;
     this.#topic = topic;
     this.#type = type;
+    this.#sender = new MessageSender(client, channels, options.requestTimeoutMs);
   }
 
   async send(message: OutgoingMessage, { delayMs }: { readonly delayMs?: number | undefined } = {}): Promise<{ messageId: string }> {
@@ -73,26 +72,10 @@ class RocketmqProducer implements Producer {
     }
   }
 
-  /** Once, and not by the client's `send()`, for the reasons a half is not (see `HalfSender`). */
-  async #send({ topic, tag, keys, properties, body }: OutgoingMessage, delayMs = 0): Promise<{ messageId: string }> {
-    const queue = this.#queues.take(await internals(this.#client).getRouteData(topic), 'write');
-    const content = {
-      topic,
-      tag,
-      keys: [...keys],
-      properties: new Map(Object.entries(properties)),
-      body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-      // Without a time the message would be a NORMAL one, which a DELAY topic refuses.
-      ...(this.#type === 'DELAY' ? { deliveryTimestamp: new Date(Date.now() + delayMs) } : {}),
-    };
-    const message = new PublishingMessage(content, this.#client.publishingSettings, false);
-    Object.assign(message, { messageId: uniqueMessageId() });
-    const request = new SendMessageRequest();
-    request.addMessages(message.toProtobuf('', queue));
-    const response = await this.#channels.asClientManager().sendMessage(queue.broker.endpoints, request, this.#options.requestTimeoutMs);
-    const [receipt] = SendReceipt.processResponseInvocation(queue, response);
-    if (receipt === undefined) throw new Error('the broker answered without a receipt');
-    return { messageId: receipt.messageId };
+  async #send(message: OutgoingMessage, delayMs = 0): Promise<{ messageId: string }> {
+    const type = this.#type;
+    const { messageId } = await this.#sender.send(message, type === 'DELAY' ? { type, deliverAt: Date.now() + delayMs } : { type });
+    return { messageId };
   }
 
   close(deadlineMs = 5_000): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from './client-package.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { LastingTelemetryStream } from './lasting-telemetry-stream.ts';
+import { LeanCalls } from './lean/lean-calls.ts';
 
 /** What a producer or a SimpleConsumer asks with one request and one answer. */
 const UNARY_NAMES = [
@@ -33,6 +34,8 @@ type Unary = (
 export interface ServedClient {
   readonly tls: boolean | { readonly ca: string };
   readonly logger: Logger;
+  readonly path: 'lean' | 'official';
+  readonly requestTimeoutMs: number;
   metadata(): Metadata;
   settings(): service.TelemetryCommand;
   routedAddresses(): readonly string[];
@@ -44,16 +47,30 @@ export interface ServedClient {
  * address, replaced when it is dead; every call and stream known; and after `close()` nothing opens again.
  */
 export class RpcChannels {
+  /** The way beside these channels for what is sent often; absent when it was not chosen. */
+  readonly lean: LeanCalls | undefined;
   readonly #served: ServedClient;
   readonly #clients = new Map<string, MessagingServiceClientType>();
   readonly #unaries = new Set<ClientUnaryCall>();
   readonly #polls = new Map<{ cancel(): void }, string>();
   readonly #telemetry = new Map<LastingTelemetryStream, string>();
   readonly #watch = new HeartbeatWatch();
+  /** Where the last answer from an address came from. */
+  readonly #peers = new Map<string, string>();
   readonly #closed = new AbortController();
 
   constructor(served: ServedClient) {
     this.#served = served;
+    const { tls, logger, path, requestTimeoutMs } = served;
+    if (path === 'lean') {
+      this.lean = new LeanCalls({
+        tls,
+        logger,
+        timeoutMs: requestTimeoutMs,
+        metadata: () => served.metadata().getMap() as Record<string, string>,
+        peer: (address) => this.#peers.get(address),
+      });
+    }
     for (const name of UNARY_NAMES) Object.assign(this, { [name]: this.#unary.bind(this, name) });
   }
 
@@ -133,13 +150,14 @@ export class RpcChannels {
     for (const stream of this.#telemetry.keys()) stream.pause(ms);
   }
 
-  /** Ends every call, stream and channel; what is asked of it afterwards rejects. Idempotent. */
-  close(): void {
+  /** Ends every call, stream and channel at once; what is asked of it afterwards rejects. Resolves when the lean connections are gone too. Idempotent. */
+  async close(): Promise<void> {
     this.#closed.abort(new Error('the RocketMQ client is closed'));
     for (const stream of this.#telemetry.keys()) stream.end();
     for (const call of [...this.#unaries, ...this.#polls.keys()]) call.cancel();
     for (const client of this.#clients.values()) client.close();
     for (const known of [this.#telemetry, this.#unaries, this.#polls, this.#clients]) known.clear();
+    await this.lean?.close();
   }
 
   #client(endpoints: Endpoints): MessagingServiceClientType {
@@ -170,6 +188,7 @@ export class RpcChannels {
           this.#unaries.delete(call);
           if (error) return reject(error);
           this.#watch.answered(endpoints.facade);
+          this.#peers.set(endpoints.facade, call.getPeer());
           resolve(response);
         },
       );
@@ -190,5 +209,7 @@ export class RpcChannels {
     for (const [call, at] of this.#polls) if (at === address) call.cancel();
     for (const [stream, at] of this.#telemetry) if (at === address) stream.reopen();
     dead?.close();
+    // It leads to the same place, most likely over the same cut.
+    this.lean?.retire(address);
   }
 }

@@ -5,12 +5,13 @@ import { describeFailure, isRefusal } from './broker-failure.ts';
 import { CheckBackAnswers } from './check-back-answers.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
 import { clientOptions } from './client-options.ts';
-import { type Endpoints, Producer, TransactionResolution, TransactionSource } from './client-package.ts';
-import { HalfSender } from './half-sender.ts';
+import { Producer } from './client-package.ts';
 import { InFlight } from './in-flight.ts';
+import { MessageSender } from './message-sender.ts';
 import type { ResolvedRocketmqOptions } from './options.ts';
 import { requireTopic } from './require-topic.ts';
 import type { RpcChannels } from './rpc-channels.ts';
+import { TransactionEnds } from './transaction-ends.ts';
 
 /** Longest a check-back may take; the proxy forgets the question after 30 s. */
 const CHECK_BACK_DEADLINE_MS = 25_000;
@@ -43,7 +44,8 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
   readonly #options: ResolvedRocketmqOptions;
   readonly #topics: ReadonlySet<string>;
   readonly #answers: CheckBackAnswers;
-  readonly #sender: HalfSender;
+  readonly #sender: MessageSender;
+  readonly #ends: TransactionEnds;
   readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
@@ -58,7 +60,8 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     this.#channels = channels;
     this.#options = options;
     this.#topics = new Set(topics);
-    this.#sender = new HalfSender(producer, channels, options.requestTimeoutMs);
+    this.#sender = new MessageSender(producer, channels, options.requestTimeoutMs);
+    this.#ends = new TransactionEnds(producer, channels);
     this.#answers = new CheckBackAnswers({
       checkBack,
       logger: options.logger,
@@ -68,7 +71,7 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
     // The answer goes to the endpoint that asked, which alone remembers the question.
     producer.onRecoverOrphanedTransactionCommand = (endpoints, command) =>
       this.#answers.answer(command, ({ topic, messageId }, transactionId, resolution) =>
-        this.#end(endpoints, topic, messageId, transactionId, resolution, 'SOURCE_SERVER_CHECK'),
+        this.#inFlight.track(this.#ends.answer({ endpoints, topic, messageId, transactionId }, resolution)),
       );
   }
 
@@ -92,31 +95,11 @@ class RocketmqTransactionalProducer implements TransactionalProducer {
   }
 
   async #send(message: OutgoingMessage): Promise<SentHalfMessage> {
-    const { endpoints, messageId, transactionId } = await this.#sender.send(message);
+    const half = { topic: message.topic, ...(await this.#sender.send(message, { type: 'TRANSACTION' })) };
     return {
-      messageId,
-      end: (resolution) => this.#end(endpoints, message.topic, messageId, transactionId, resolution, 'SOURCE_CLIENT'),
+      messageId: half.messageId,
+      end: (resolution) => this.#inFlight.track(this.#ends.end(half, resolution)),
     };
-  }
-
-  #end(
-    endpoints: Endpoints,
-    topic: string,
-    messageId: string,
-    transactionId: string,
-    resolution: 'COMMIT' | 'ROLLBACK',
-    source: 'SOURCE_CLIENT' | 'SOURCE_SERVER_CHECK',
-  ): Promise<void> {
-    return this.#inFlight.track(
-      this.#producer.endTransaction(
-        endpoints,
-        { topic } as never,
-        messageId,
-        transactionId,
-        TransactionResolution[resolution],
-        TransactionSource[source],
-      ),
-    );
   }
 
   // A proxy asks producers whose telemetry stream is open, the next one if need be (`ProducerManager.getAvailableChannel`).
