@@ -1,9 +1,10 @@
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
-import { BrokerError, ClosedError } from '../errors.ts';
+import { ClosedError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/error-message.ts';
 import type { Logger } from '../shared/logger.ts';
 import { emitOutboxEvent, type OutboxEvent } from './diagnostics.ts';
+import { isRefusal } from './is-refusal.ts';
 import { jittered } from './jitter.ts';
 import { SentMarks } from './mark-sent.ts';
 import type { OutboxRelayLimits } from './outbox-relay-options.ts';
@@ -123,9 +124,6 @@ function lanesOf(batch: readonly ClaimedMessage[]): readonly (readonly ClaimedMe
   }
   return [...lanes.values()];
 }
-
-/** Understood and refused by the broker: the same message is refused again. A topic that is missing or of another type is not the message's fault. */
-const isRefusal = (error: unknown): boolean => error instanceof BrokerError && !error.retryable && !(error.cause instanceof ClosedError);
 
 const eventOf = (relay: string, { id, message: { topic, properties } }: ClaimedMessage): OutboxEvent => ({
   relay,
