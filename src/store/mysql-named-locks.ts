@@ -24,7 +24,8 @@ export interface NamedLocks {
 }
 
 // The server's names are its own for all databases, and 64 characters at most.
-const NAME = "concat('cb:', md5(concat(coalesce(database(), ''), '/', ?)))";
+// Not md5: MySQL 9 has it only with a component installed.
+const NAME = "concat('cb:', left(sha2(concat(coalesce(database(), ''), '/', ?), 256), 32))";
 
 /** Takes a connection out of the business's pool until released. On SQLite, which has no such locks, those of this process. */
 export const openNamedLocks = async (orm: MikroORM): Promise<NamedLocks> => {
