@@ -15,13 +15,13 @@ import { SidePool } from './side-pool.ts';
 import { checkMarker } from './transaction-marker.ts';
 
 /** Connections for check-backs and for ending sessions. */
-const SIDE_POOL_SIZE = 5;
+const SIDE_POOL_SIZE = 9;
 
 /**
  * The business database behind a MikroORM instance: one MySQL 8.0+ or MariaDB 10.6+ primary, reached without a
  * multiplexing proxy (the session lock belongs to a connection). The instance stays the caller's: close it after the publisher.
  * Connections of its pool that ran a publication are closed by the server after a minute of idleness (`wait_timeout`), so
- * that a client which vanished without a word keeps no row locked; check-backs use five connections beside the pool.
+ * that a client which vanished without a word keeps no row locked; check-backs use up to nine connections beside the pool.
  */
 export function mysqlTransactionDatabase(orm: MikroORM): TransactionDatabase {
   return new MysqlTransactionDatabase(orm);

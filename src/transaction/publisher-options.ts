@@ -28,7 +28,7 @@ export interface TransactionalPublisherOptions {
   readonly maxTransactionAttempts?: number;
   /** How long a COMMIT whose answer was lost is looked up before it is reported in doubt. Default 5,000 ms. */
   readonly inDoubtTimeoutMs?: number;
-  /** Check-backs looked up at the same time; each needs a connection. Default 4. */
+  /** Check-backs looked up at the same time; each needs a connection. Default 8. */
   readonly checkBackConcurrency?: number;
   /** Round from which a check-back that is still UNKNOWN is an alarm; below the broker's `transactionCheckMax`, which is 15 by default. Default 10. */
   readonly checkBackAlarmRound?: number;
@@ -40,7 +40,7 @@ export const DEFAULT_TRANSACTIONAL_PUBLISHER_OPTIONS = {
   transactionTimeoutMs: 10_000,
   maxTransactionAttempts: 3,
   inDoubtTimeoutMs: 5_000,
-  checkBackConcurrency: 4,
+  checkBackConcurrency: 8,
   checkBackAlarmRound: 10,
 } as const;
 

@@ -107,7 +107,7 @@ describe('CheckBackAnswers', () => {
   const question = (transactionId: string): service.RecoverOrphanedTransactionCommand =>
     new serviceMessages.RecoverOrphanedTransactionCommand()
       .setTransactionId(transactionId)
-      .setMessage(wireMessage({ topic: TOPIC, messageId: transactionId }));
+      .setMessage(wireMessage({ topic: TOPIC, messageId: transactionId, properties: { 'checkback-tx': `tx-${transactionId}` } }));
   const answersOf = (checkBack: CheckBack, limits: { concurrency?: number; deadlineMs?: number } = {}) => {
     const warn = vi.fn();
     const end = vi.fn(async () => {});
@@ -126,15 +126,37 @@ describe('CheckBackAnswers', () => {
     gates[1]!();
     await eventually(() => expect(gates).toHaveLength(4));
     for (const open of gates) open();
-    await Promise.all(all);
-    expect(end).toHaveBeenCalledTimes(4);
+    await eventually(() => expect(end).toHaveBeenCalledTimes(4));
   });
 
-  it('drops a check-back that ignores its deadline, and goes on', async () => {
-    const { answers, end, warn } = answersOf(() => new Promise(() => {}), { deadlineMs: 20, concurrency: 1 });
+  it('drops a check-back that ignores its deadline, and goes on; what waited as long is not asked any more', async () => {
+    const checkBack = vi.fn<CheckBack>(() => new Promise(() => {}));
+    const { answers, end, warn } = answersOf(checkBack, { concurrency: 1, deadlineMs: 50 });
     await Promise.all([answers.answer(question('T1'), end), answers.answer(question('T2'), end)]);
-    expect(warn).toHaveBeenCalledTimes(2);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(checkBack).toHaveBeenCalledTimes(1);
     expect(end).not.toHaveBeenCalled();
+  });
+
+  it('answers the newest question first when there are too many, and each half by its newest question', async () => {
+    const asked: string[] = [];
+    const first = Promise.withResolvers<Resolution>();
+    const { answers, end } = answersOf(
+      ({ messageId }) => {
+        asked.push(messageId);
+        return asked.length === 1 ? first.promise : Promise.resolve('COMMIT');
+      },
+      { concurrency: 1 },
+    );
+    void answers.answer(question('T1'), end);
+    await eventually(() => expect(asked).toEqual(['T1']));
+    for (const id of ['T2', 'T3', 'T4']) await answers.answer(question(id), end);
+    // The next round: another question about the same half.
+    await answers.answer(question('T2').setTransactionId('T2 again'), end);
+    first.resolve('COMMIT');
+    await eventually(() => expect(end).toHaveBeenCalledTimes(4));
+    expect(asked).toEqual(['T1', 'T2', 'T4', 'T3']);
+    expect(end.mock.calls.map((call: readonly unknown[]) => call[1])).toEqual(['T1', 'T2 again', 'T4', 'T3']);
   });
 
   it('survives a check-back that throws, an END that fails, and a half that cannot be decoded', async () => {
