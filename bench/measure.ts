@@ -41,7 +41,7 @@ export function measured(unit: string, repeats: readonly number[]): Measured {
     median: rounded(median),
     min: rounded(at(0)),
     max: rounded(at(1)),
-    spread: rounded((at(0.75) - at(0.25)) / 2 / median),
+    spread: median === 0 ? 0 : rounded((at(0.75) - at(0.25)) / 2 / median),
     repeats: repeats.map(rounded),
   };
 }

@@ -1,3 +1,5 @@
+import type { Chart } from './charts/chart.ts';
+
 /** What every section is told. */
 export interface BenchOptions {
   /** Few and short rounds: shows that the section works, not how fast anything is. */
@@ -20,12 +22,20 @@ export interface Measured {
   readonly repeats: readonly number[];
 }
 
+/** Variants side by side: a row each, one figure of all of them a column. */
+export interface VariantTable {
+  readonly title: string;
+  readonly rows: Readonly<Record<string, Readonly<Record<string, Measured>>>>;
+}
+
 export interface SectionResult {
   /** The few figures that are promised; ratios have no unit. */
   readonly headline: Readonly<Record<string, number>>;
   /** What was done, so that somebody else can do it again. */
   readonly conditions: Readonly<Record<string, string | number>>;
   readonly measured: Readonly<Record<string, Measured>>;
+  readonly tables?: readonly VariantTable[];
+  readonly charts?: readonly Chart[];
 }
 
 /** Measures one thing. Starts what it needs and ends it, whatever happens. */
