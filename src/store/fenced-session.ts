@@ -55,12 +55,12 @@ export class ConnectionSession implements FencedSession {
     this.#fence = fence;
   }
 
-  async begin(signal: AbortSignal): Promise<EntityManager> {
+  async begin(): Promise<EntityManager> {
     const transaction = await this.#connection.kysely.startTransaction().execute();
     await this.#opened(throughKysely(transaction));
     // The signal keeps work that was not awaited from running between our COMMIT and its answer, outside the transaction.
     this.#closed = new AbortController();
-    const em = this.#orm.em.fork({ clear: true, useContext: false, signal: AbortSignal.any([signal, this.#closed.signal]) });
+    const em = this.#orm.em.fork({ clear: true, useContext: false, signal: this.#closed.signal });
     em.setTransactionContext(transaction);
     this.#em = em as unknown as EntityManager;
     return this.#em;

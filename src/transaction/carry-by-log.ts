@@ -84,7 +84,7 @@ export class CarryByLog<Input> implements Carry {
       const work = async (): Promise<void> => {
         for (let attempt = 1; ; attempt++) {
           try {
-            await listener.compensate!(await session.begin(overrun.signal), input, context);
+            await listener.compensate!(await session.begin(), input, context);
             await session.flush();
             return await session.commit();
           } catch (error) {

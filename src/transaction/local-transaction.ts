@@ -84,7 +84,7 @@ async function execute<Input>(
   context: TransactionContext,
 ): Promise<unknown> {
   if (listener.executeSql !== undefined) return listener.executeSql(await session.beginSql(), input, context);
-  return listener.execute!(await session.begin(context.signal), input, context);
+  return listener.execute!(await session.begin(), input, context);
 }
 
 export function nameOf({

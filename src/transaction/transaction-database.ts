@@ -21,9 +21,9 @@ export function fenceOf(lookup: Lookup, half: HalfMode): Fence {
 export interface FencedSession {
   /**
    * BEGIN, and the marker where that is the fence. The entity manager works on this connection only and refuses work
-   * once COMMIT or ROLLBACK was asked for. May be called again after `rollback()`.
+   * once COMMIT, ROLLBACK or the session's end was asked for. May be called again after `rollback()`.
    */
-  begin(signal: AbortSignal): Promise<EntityManager>;
+  begin(): Promise<EntityManager>;
   /** The same without an entity manager. */
   beginSql(): Promise<SqlTransaction>;
   /** Statements of the transaction that was begun, whichever way. Throws when there is none. */

@@ -86,7 +86,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
           await sql.insert(OrderEntity, order(id));
           return;
         }
-        const em = await session.begin(never);
+        const em = await session.begin();
         em.create(OrderEntity, order(id));
         await session.flush();
       };
@@ -120,7 +120,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       it('does not take another attempt at the same order for this one', async () => {
         const [first, second] = [uuidV7(), uuidV7()];
         await withSession(second, fence, async (session) => {
-          const em = await session.begin(never);
+          const em = await session.begin();
           em.create(OrderEntity, { ...order(second), id: `order-${first}` });
           await session.flush();
           await session.commit();
@@ -187,7 +187,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
         const id = uuidV7();
         await withSession(id, 'session-lock', async (session) => {
           expect(await database.check(byRow, half(id), never), 'not begun').toBe('UNKNOWN');
-          const em = await session.begin(never);
+          const em = await session.begin();
           em.create(OrderEntity, order(id));
           await session.flush();
           await session.rollback();
@@ -201,13 +201,13 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       it('refuses a transaction that a check-back has already settled', async () => {
         const id = uuidV7();
         expect(await database.check(byMarker, half(id), never)).toBe('ROLLBACK');
-        await expect(withSession(id, 'marker', (session) => session.begin(never))).rejects.toThrow(/already settled/);
+        await expect(withSession(id, 'marker', (session) => session.begin())).rejects.toThrow(/already settled/);
         expect(await database.check(byMarker, half(id), never)).toBe('ROLLBACK');
       });
 
       it('refuses a transaction so old that its marker may have been purged', async () => {
         const old = uuidV7({ msecs: Date.now() - 2 * 3_600_000 });
-        await expect(withSession(old, 'marker', (session) => session.begin(never))).rejects.toThrow(/may have been purged/);
+        await expect(withSession(old, 'marker', (session) => session.begin())).rejects.toThrow(/may have been purged/);
       });
     });
 
@@ -216,7 +216,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
         const [kept, late] = [uuidV7(), uuidV7()];
         const attempts: Promise<PromiseSettledResult<unknown>[]>[] = [];
         await withSession(kept, 'session-lock', async (session) => {
-          const em = await session.begin(never);
+          const em = await session.begin();
           const committing = session.commit();
           // Behind COMMIT on the same connection this would run in autocommit.
           await new Promise((resolve) => setImmediate(resolve));
@@ -231,11 +231,11 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
       it('refuses a COMMIT without the row its look-up would find, and takes one that was inserted natively', async () => {
         const [absent, native] = [uuidV7(), uuidV7()];
         await withSession(absent, 'session-lock', async (session) => {
-          await session.begin(never);
+          await session.begin();
           await expect(session.proveRow(byRow, half(absent))).rejects.toThrow(/wrote no Order that its look-up finds \(transactionId\)/);
         });
         await withSession(native, 'session-lock', async (session) => {
-          const em = await session.begin(never);
+          const em = await session.begin();
           await em.insert(OrderEntity, order(native));
           await session.proveRow(byRow, half(native));
           await session.commit();
@@ -291,7 +291,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
           em.nativeUpdate(OrderEntity, { id: rows[index]!.id }, { status: 'PAID' });
         const [mine, theirs] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
         const other = withSession(b, 'session-lock', async (session) => {
-          const em = await session.begin(never);
+          const em = await session.begin();
           // Heavier, so that the server picks the other one as its victim.
           await em.insertMany(OrderEntity, [order(b), order(uuidV7()), order(uuidV7())]);
           await touch(em, 1);
@@ -302,7 +302,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
         });
         await withSession(a, 'session-lock', async (session) => {
           await theirs.promise;
-          let em = await session.begin(never);
+          let em = await session.begin();
           await touch(em, 0);
           mine.resolve();
           const error: unknown = await touch(em, 1).catch((e: unknown) => e);
@@ -310,7 +310,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
           await session.rollback();
           expect(await database.check(byRow, half(a), never)).toBe('UNKNOWN');
           await other;
-          em = await session.begin(never);
+          em = await session.begin();
           em.create(OrderEntity, order(a));
           await session.flush();
           await session.commit();
@@ -325,7 +325,7 @@ export function describeLookUpContract(of: string, open: () => Promise<ContractD
             id,
             'session-lock',
             async (session) => {
-              const em = await session.begin(never);
+              const em = await session.begin();
               em.create(OrderEntity, order(id));
               if (index % 4 === 0) return session.kill();
               if (index % 4 === 1) throw new Error('boom');

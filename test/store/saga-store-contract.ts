@@ -109,7 +109,7 @@ export const describeSagaStore = (open: OpenHome): void => {
 
       it('starts once for many concurrent deliveries of one message', async () => {
         const handle = startingSaga(simple, ({ payload }: { payload: { id: string } }) => ({ id: payload.id, input: payload }));
-        const message = { payload: { id: 's-1' }, correlationId: 'c' } as never;
+        const message = { payload: { id: 's-1' }, correlationId: 'c', properties: {} } as never;
         await Promise.all(
           Array.from({ length: 8 }, () => orm.em.fork().transactional((em) => handle(em as unknown as EntityManager, message))),
         );

@@ -47,7 +47,7 @@ describe('sqliteTransactionDatabase', () => {
     const [open, committed] = [uuidV7(), uuidV7()];
     await orm.em.fork().insert(OrderEntity, order(committed));
     await database.withFencedSession(open, 'row', 1_000, async (session) => {
-      const em = await session.begin(never);
+      const em = await session.begin();
       await em.insert(OrderEntity, order(open));
       expect(await database.check(byRow, half(open), never)).toBe('UNKNOWN');
       expect(await database.check(byRow, half(committed), never)).toBe('COMMIT');
@@ -70,10 +70,10 @@ describe('sqliteTransactionDatabase', () => {
   it('kills a session that waits for its turn to write, and one that has it, leaving the turn to others', async () => {
     const ids = [uuidV7(), uuidV7(), uuidV7()];
     await database.withFencedSession(ids[0]!, 'session-lock', 1_000, async (writing) => {
-      const em = await writing.begin(never);
+      const em = await writing.begin();
       await em.insert(OrderEntity, order(ids[0]!));
       await database.withFencedSession(ids[1]!, 'session-lock', 1_000, async (waiting) => {
-        const begun = waiting.begin(never);
+        const begun = waiting.begin();
         await Promise.all([expect(begun).rejects.toThrow('the session was killed'), waiting.kill()]);
       });
       await writing.kill();
@@ -81,7 +81,7 @@ describe('sqliteTransactionDatabase', () => {
       await expect(writing.commit()).rejects.toThrow(/COMMIT without BEGIN/);
     });
     await database.withFencedSession(ids[2]!, 'session-lock', 1_000, async (session) => {
-      const em = await session.begin(never);
+      const em = await session.begin();
       await em.insert(OrderEntity, order(ids[2]!));
       await session.commit();
     });

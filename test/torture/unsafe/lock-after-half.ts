@@ -13,12 +13,12 @@ export const LOCK_AFTER_HALF: UnsafeVariant = {
       withFencedSession: (transactionId, fence, timeoutMs, work) =>
         real.withFencedSession(transactionId, fence, timeoutMs, async (session) => {
           // The real one has it already: given back now and taken again at BEGIN, when the half is out.
-          await executeIn(await session.begin(AbortSignal.timeout(timeoutMs)), 'do release_lock(?)', [lockName(transactionId)]);
+          await executeIn(await session.begin(), 'do release_lock(?)', [lockName(transactionId)]);
           await session.rollback();
           return work(
             decorate(session, {
-              begin: async (signal) => {
-                const em = await session.begin(signal);
+              begin: async () => {
+                const em = await session.begin();
                 await executeIn(em, 'select get_lock(?, 0)', [lockName(transactionId)]);
                 return em;
               },

@@ -14,8 +14,8 @@ export const DUPLICATE_MARKER_IGNORED: UnsafeVariant = {
         real.withFencedSession(transactionId, 'row', timeoutMs, (session) =>
           work(
             decorate(session, {
-              begin: async (signal) => {
-                const em = await session.begin(signal);
+              begin: async () => {
+                const em = await session.begin();
                 await executeIn(em, 'insert ignore into transaction_marker (id, state) values (?, 1)', [transactionId]);
                 return em;
               },
