@@ -31,6 +31,8 @@ export const DeadLetterEntity = defineEntity({
     lastFailedAt: p.datetime(3),
     callName: p.string().length(100).nullable(),
     idempotencyKey: p.string().length(128).nullable(),
+    /** Follows one order through everything; the message's id where the message names none. */
+    correlationId: p.string().length(128).nullable(),
     /** Moves only as src/dead-letter/dead-letter-state.ts allows. */
     state: p.enum(['OPEN', 'REPLAYING', 'REPLAYED', 'DISCARDED', 'RESOLVED'] as const).default('OPEN'),
     replays: p.integer().unsigned().default(0),
@@ -44,6 +46,7 @@ export const DeadLetterEntity = defineEntity({
   indexes: [
     { name: 'dead_letter_state', properties: ['state', 'id'] },
     { name: 'dead_letter_call', properties: ['callName', 'idempotencyKey'] },
+    { name: 'dead_letter_correlation', properties: ['correlationId', 'id'] },
   ],
   uniques: [{ name: 'dead_letter_message', properties: ['topic', 'consumerGroup', 'identity'] }],
 });

@@ -1,3 +1,4 @@
+import { BinlogPositionEntity } from './binlog-position.entity.ts';
 import { DeadLetterActionEntity } from './dead-letter-action.entity.ts';
 import { DeadLetterEntity } from './dead-letter.entity.ts';
 import { ExternalCallAttemptEntity } from './external-call-attempt.entity.ts';
@@ -13,6 +14,9 @@ import { Migration20260101000700WorkerHeartbeat } from './migrations/migration-2
 import { Migration20260101000800Reconciliation } from './migrations/migration-20260101000800-reconciliation.ts';
 import { Migration20260101001000ParkedHalfRescue } from './migrations/migration-20260101001000-parked-half-rescue.ts';
 import { Migration20260101001100OutboxMessage } from './migrations/migration-20260101001100-outbox-message.ts';
+import { Migration20260101001200OpsIndexes } from './migrations/migration-20260101001200-ops-indexes.ts';
+import { Migration20260101001300BinlogPosition } from './migrations/migration-20260101001300-binlog-position.ts';
+import { Migration20260101001400SagaTrace } from './migrations/migration-20260101001400-saga-trace.ts';
 import { OutboxMessageEntity } from './outbox-message.entity.ts';
 import { ParkedHalfRescueEntity } from './parked-half-rescue.entity.ts';
 import { Migration20260101000900ReconciliationBreak } from './migrations/migration-20260101000900-reconciliation-break.ts';
@@ -50,6 +54,7 @@ export const ENGINE_ENTITIES = [
   ReconciliationItemEntity,
   ParkedHalfRescueEntity,
   OutboxMessageEntity,
+  BinlogPositionEntity,
 ];
 
 /** Their migrations, oldest first; run by `checkback migrate` together with the business's own. */
@@ -65,4 +70,7 @@ export const ENGINE_MIGRATIONS = [
   Migration20260101000900ReconciliationBreak,
   Migration20260101001000ParkedHalfRescue,
   Migration20260101001100OutboxMessage,
+  Migration20260101001200OpsIndexes,
+  Migration20260101001300BinlogPosition,
+  Migration20260101001400SagaTrace,
 ];

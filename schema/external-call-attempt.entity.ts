@@ -22,6 +22,7 @@ export const ExternalCallAttemptEntity = defineEntity({
     bodySha256: p.blob().length(32).columnType('binary(32)').nullable(),
     openedAt: p.datetime(3),
   },
+  indexes: [{ name: 'external_call_attempt_opened', properties: ['openedAt'] }],
   uniques: [{ name: 'external_call_attempt_number', properties: ['callId', 'attempt'] }],
 });
 

@@ -29,6 +29,7 @@ export const ExternalCallResponseEntity = defineEntity({
     errorChain: p.text().nullable(),
     closedAt: p.datetime(3),
   },
+  indexes: [{ name: 'external_call_response_closed', properties: ['closedAt', 'status'] }],
   uniques: [{ name: 'external_call_response_number', properties: ['callId', 'attempt'] }],
 });
 

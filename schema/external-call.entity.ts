@@ -22,7 +22,11 @@ export const ExternalCallEntity = defineEntity({
     createdAt: p.datetime(3),
     updatedAt: p.datetime(3),
   },
-  indexes: [{ name: 'external_call_status', properties: ['status', 'leaseUntil', 'id'] }],
+  indexes: [
+    { name: 'external_call_status', properties: ['status', 'leaseUntil', 'id'] },
+    { name: 'external_call_correlation', properties: ['correlationId', 'id'] },
+    { name: 'external_call_name_status', properties: ['callName', 'status', 'id'] },
+  ],
   uniques: [{ name: 'external_call_key', properties: ['callName', 'idempotencyKey'] }],
 });
 

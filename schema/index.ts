@@ -21,5 +21,6 @@ export { type ParkedHalfRescueRow, ParkedHalfRescueEntity } from './parked-half-
 export { type StatementRunRow, StatementRunEntity } from './statement-run.entity.ts';
 export { type ReconciliationBreakRow, ReconciliationBreakEntity } from './reconciliation-break.entity.ts';
 export { ReconciliationBreakActionEntity } from './reconciliation-break-action.entity.ts';
+export { type BinlogPositionRow, BinlogPositionEntity } from './binlog-position.entity.ts';
 export { type OutboxMessageRow, OutboxMessageEntity } from './outbox-message.entity.ts';
 export { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from './engine.ts';

@@ -11,7 +11,10 @@ export const ParkedHalfRescueEntity = defineEntity({
     rescuedBy: p.string().length(500),
     rescuedAt: p.datetime(3),
   },
-  indexes: [{ name: 'parked_half_rescue_age', properties: ['rescuedAt'] }],
+  indexes: [
+    { name: 'parked_half_rescue_age', properties: ['rescuedAt'] },
+    { name: 'parked_half_rescue_transaction', properties: ['transactionId'] },
+  ],
 });
 
 export type ParkedHalfRescueRow = InferEntity<typeof ParkedHalfRescueEntity>;

@@ -38,6 +38,7 @@ export const ReconciliationBreakEntity = defineEntity({
   },
   indexes: [
     { name: 'reconciliation_break_reference', properties: ['statement', 'reference'] },
+    { name: 'reconciliation_break_any_statement', properties: ['reference'] },
     { name: 'reconciliation_break_state', properties: ['state', 'id'] },
     { name: 'reconciliation_break_run', properties: ['lastRun', 'id'] },
     { name: 'reconciliation_break_resolved', properties: ['resolvedRun'] },

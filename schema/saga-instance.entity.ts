@@ -13,6 +13,8 @@ export const SagaInstanceEntity = defineEntity({
     /** JSON with sorted keys. */
     input: p.text().length(16_777_215),
     correlationId: p.string().length(128),
+    /** W3C trace context of the message that started it. */
+    traceparent: p.string().length(55).nullable(),
     /** Moves only as src/saga/saga-status.ts allows. */
     status: p.enum(['RUNNING', 'COMPENSATING', 'PARKED', 'COMPLETED', 'COMPENSATED', 'ABANDONED'] as const).default('RUNNING'),
     /** Position of the step that is next, or that it stopped at; from 0. */
@@ -31,6 +33,7 @@ export const SagaInstanceEntity = defineEntity({
   indexes: [
     { name: 'saga_instance_due', properties: ['nextRunAt'] },
     { name: 'saga_instance_status', properties: ['status', 'updatedAt'] },
+    { name: 'saga_instance_correlation', properties: ['correlationId'] },
   ],
 });
 

@@ -40,6 +40,7 @@ export const StatusCheckEntity = defineEntity({
   indexes: [
     { name: 'status_check_due', properties: ['state', 'nextCheckAt', 'id'] },
     { name: 'status_check_age', properties: ['state', 'unknownSince'] },
+    { name: 'status_check_correlation', properties: ['correlationId'] },
   ],
   uniques: [{ name: 'status_check_key', properties: ['callName', 'idempotencyKey'] }],
 });

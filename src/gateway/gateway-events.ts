@@ -2,7 +2,9 @@ import type { CallStatus } from './call-status.ts';
 import type { CircuitSnapshot } from './circuit-breaker.ts';
 import type { CircuitKind } from './circuit-state.ts';
 import type { PhaseTimes, TimeoutPhase } from './exchange.ts';
+import type { CallMethod } from './external-call.ts';
 import { eventChannels } from '../shared/event-channels.ts';
+import { operationChannels } from '../shared/operation-channels.ts';
 
 interface CallEvent {
   readonly origin: string;
@@ -51,3 +53,15 @@ const channels = eventChannels<GatewayEvents>('checkback:gateway', {
 export const emitGatewayEvent = channels.emit;
 /** Listens to one kind of event of the whole process; returns how to stop. */
 export const onGatewayEvent = channels.on;
+
+/** What of a gateway takes time, on `node:diagnostics_channel` under `checkback:gateway:<name>`; the events above are told inside. */
+export interface GatewayOperations {
+  /** One attempt, from its committed request record to its recorded end. */
+  attempt: CallEvent & { readonly attempt: number; readonly method: CallMethod };
+}
+
+const operations = operationChannels<GatewayOperations>('checkback:gateway', { attempt: true });
+
+export const runGatewayOperation = operations.run;
+/** Is told of each operation of the whole process as it begins; returns how to stop. */
+export const onGatewayOperation = operations.on;

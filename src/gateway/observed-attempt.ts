@@ -4,11 +4,21 @@ import type { CallOutcome } from './call-outcome.ts';
 import { circuitVerdict } from './circuit-verdict.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenedAttempt } from './external-call-store.ts';
-import { emitGatewayEvent } from './gateway-events.ts';
+import { emitGatewayEvent, runGatewayOperation } from './gateway-events.ts';
 import type { Admission } from './origin-gate.ts';
 
 /** An attempt, with what it says about its institution told to the circuit, and what it came to told to whoever listens. */
-export async function observedAttempt<I, R>(
+export function observedAttempt<I, R>(
+  call: CallInProgress<I, R>,
+  opened: OpenedAttempt,
+  tools: AttemptTools,
+  admission: Admission,
+): Promise<CallOutcome<R>> {
+  const begun = () => ({ ...namesOf(call), attempt: opened.attempt, method: call.definition.method });
+  return runGatewayOperation('attempt', begun, () => attemptAndTell(call, opened, tools, admission));
+}
+
+async function attemptAndTell<I, R>(
   call: CallInProgress<I, R>,
   opened: OpenedAttempt,
   tools: AttemptTools,

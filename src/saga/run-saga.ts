@@ -3,7 +3,7 @@ import type { Logger } from '../shared/logger.ts';
 import type { AnySaga, LocalStep, SagaState } from './define-saga.ts';
 import { describeError } from './describe-error.ts';
 import { type Recorded, type StepDeps, outcomeOfThrown, runCallStep } from './run-call-step.ts';
-import { emitSagaEvent } from './saga-diagnostics.ts';
+import { emitSagaEvent, runSagaOperation } from './saga-diagnostics.ts';
 import type { ClaimedSaga, SagaInstance } from './saga-instance.ts';
 import type { SagaChange } from './saga-store.ts';
 import { isSagaActive } from './saga-status.ts';
@@ -33,13 +33,15 @@ export async function runSaga(saga: AnySaga, claimed: ClaimedSaga, deps: RunSaga
     const attempt = await store.begin(instance, { step, name: definition.name, direction }, heldMs);
     if (attempt === undefined) return;
     const state = stateOf(instance);
-    const recorded =
+    const begun = () => ({ ...eventOf(current), step: definition.name, direction, attempt, trace: { traceparent: current.traceparent } });
+    const recorded = await runSagaOperation('step', begun, async () =>
       typeof work === 'function'
-        ? await runLocalStep(saga, instance, work, state, deps)
-        : await runCallStep(saga, instance, work, { state, attempt, signal }, deps).catch(async (error: unknown) => {
+        ? runLocalStep(saga, current, work, state, deps)
+        : runCallStep(saga, current, work, { state, attempt, signal }, deps).catch(async (error: unknown) => {
             if (signal.aborted) return undefined;
             return recordThrown(saga, current, error, deps);
-          });
+          }),
+    );
     if (recorded === undefined) continue;
     if (recorded.result !== 'recorded') return;
     tell(instance, definition.name, recorded.change, deps.logger);

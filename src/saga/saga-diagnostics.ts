@@ -1,6 +1,7 @@
 import type { KnownSaga } from './saga-store.ts';
 import type { StepDirection } from './step-status.ts';
 import { eventChannels } from '../shared/event-channels.ts';
+import { operationChannels, type TraceCarrier } from '../shared/operation-channels.ts';
 
 interface SagaEvent {
   readonly sagaId: string;
@@ -40,3 +41,20 @@ const channels = eventChannels<SagaDiagnostics>('checkback:saga', {
 export const emitSagaEvent = channels.emit;
 /** Listens to one kind of event of the whole process; returns how to stop. */
 export const onSagaEvent = channels.on;
+
+/** What of a runner takes time, on `node:diagnostics_channel` under `checkback:saga:<name>`. */
+export interface SagaOperations {
+  /** One attempt at a step, until it is recorded; `trace` is what the saga was started with. */
+  step: SagaEvent & {
+    readonly step: string;
+    readonly direction: StepDirection;
+    readonly attempt: number;
+    readonly trace: TraceCarrier;
+  };
+}
+
+const operations = operationChannels<SagaOperations>('checkback:saga', { step: true });
+
+export const runSagaOperation = operations.run;
+/** Is told of each operation of the whole process as it begins; returns how to stop. */
+export const onSagaOperation = operations.on;

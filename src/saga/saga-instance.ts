@@ -39,6 +39,8 @@ export interface SagaInstance {
   /** One more with every change. */
   readonly revision: number;
   readonly error: string | undefined;
+  /** W3C trace context of what started it. */
+  readonly traceparent?: string | undefined;
   readonly steps: readonly SagaStepRecord[];
 }
 

@@ -1,9 +1,10 @@
+import { traceOf } from '../broker/message.ts';
 import { CallRejectedError } from '../errors.ts';
 import type { CallOutcome } from '../gateway/gateway.ts';
 import type { AnyMessageListener, ListenerMessage } from '../worker/message-listener.ts';
 import { askInstitution, notAnswered, thrown } from './ask-institution.ts';
 import { type CheckContext, listenerOf } from './check-context.ts';
-import { emitStatusCheckEvent } from './diagnostics.ts';
+import { emitStatusCheckEvent, runStatusCheckOperation } from './diagnostics.ts';
 import type { ClaimedCheck } from './status-check-store.ts';
 import { type WriteDown, writeDown } from './write-down.ts';
 
@@ -25,7 +26,13 @@ interface Check {
  * whoever else works on it and wherever this process dies. Rejects only when the store does; the lease then ends by
  * itself and somebody asks again.
  */
-export const checkOnce = async (claimed: ClaimedCheck, context: CheckContext, signal: AbortSignal): Promise<void> => {
+export const checkOnce = (claimed: ClaimedCheck, context: CheckContext, signal: AbortSignal): Promise<void> => {
+  const { listener, callName, idempotencyKey, correlationId, message } = claimed;
+  const begun = () => ({ listener, callName, idempotencyKey, correlationId, trace: traceOf(message) });
+  return runStatusCheckOperation('check', begun, () => check(claimed, context, signal));
+};
+
+const check = async (claimed: ClaimedCheck, context: CheckContext, signal: AbortSignal): Promise<void> => {
   const { callStatus, callName } = claimed;
   const listener = listenerOf(claimed, context.listeners);
   if (listener === undefined) {
@@ -45,8 +52,8 @@ export const checkOnce = async (claimed: ClaimedCheck, context: CheckContext, si
     // Perhaps a newer version of the service understands it: left to its age, not condemned at once.
     return written.failed(callStatus === 'PENDING' ? 'RETRY' : 'DUE', error, 'the message on record cannot be understood any more');
   }
-  const check = { claimed, listener, decoded, written, context, signal };
-  return callStatus === 'PENDING' ? repeat(check) : ask(check);
+  const understood = { claimed, listener, decoded, written, context, signal };
+  return callStatus === 'PENDING' ? repeat(understood) : ask(understood);
 };
 
 const ask = async (check: Check): Promise<void> => {

@@ -1,5 +1,6 @@
 import type { InstitutionSaid } from './status-check-state.ts';
 import { eventChannels } from '../shared/event-channels.ts';
+import { operationChannels, type TraceCarrier } from '../shared/operation-channels.ts';
 
 interface StatusCheckEvent {
   readonly listener: string;
@@ -45,3 +46,15 @@ const channels = eventChannels<StatusCheckDiagnostics>('checkback:status-check',
 export const emitStatusCheckEvent = channels.emit;
 /** Listens to one kind of event of the whole process; returns how to stop. */
 export const onStatusCheckEvent = channels.on;
+
+/** What of a status check takes time, on `node:diagnostics_channel` under `checkback:status-check:<name>`; the events above are told inside. */
+export interface StatusCheckOperations {
+  /** One look at a call of unknown outcome: the question, or the repeated request; `trace` is what its message carries. */
+  check: StatusCheckEvent & { readonly trace: TraceCarrier };
+}
+
+const operations = operationChannels<StatusCheckOperations>('checkback:status-check', { check: true });
+
+export const runStatusCheckOperation = operations.run;
+/** Is told of each operation of the whole process as it begins; returns how to stop. */
+export const onStatusCheckOperation = operations.on;

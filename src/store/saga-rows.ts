@@ -24,7 +24,7 @@ export function statementsOf(em: EntityManager): Statements {
   };
 }
 
-const INSTANCE = 'id, saga, version, fingerprint, input, correlation_id, status, step, direction, revision, error';
+const INSTANCE = 'id, saga, version, fingerprint, input, correlation_id, traceparent, status, step, direction, revision, error';
 
 /** Instances matching `where`, with their steps, in the order asked for. */
 export async function selectInstances(db: Statements, where: string, binds: readonly Bind[]): Promise<readonly SagaInstance[]> {
@@ -43,6 +43,7 @@ export async function selectInstances(db: Statements, where: string, binds: read
     fingerprint: String(row['fingerprint']),
     input: String(row['input']),
     correlationId: String(row['correlation_id']),
+    traceparent: optional(row['traceparent']),
     status: row['status'] as SagaStatus,
     step: Number(row['step']),
     direction: row['direction'] as StepDirection,

@@ -9,6 +9,8 @@ export interface SagaStart<Input> {
   readonly id: string;
   readonly input: Input;
   readonly correlationId: string;
+  /** W3C trace context that its steps belong to, as a message carries it; anything else is left out. Default: none. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -26,9 +28,9 @@ export async function startSaga<Input>(em: EntityManager, saga: Saga<Input, unkn
   const input = canonicalJson(await accepted(saga, start.input, of), of);
   const db = statementsOf(em);
   const inserted = await db.run(
-    `insert ignore into saga_instance (id, saga, version, fingerprint, input, correlation_id, next_run_at, created_at, updated_at)
-     values (?, ?, ?, ?, ?, ?, utc_timestamp(3), utc_timestamp(3), utc_timestamp(3))`,
-    [id, saga.name, saga.version, saga.fingerprint, input, correlationId],
+    `insert ignore into saga_instance (id, saga, version, fingerprint, input, correlation_id, traceparent, next_run_at, created_at, updated_at)
+     values (?, ?, ?, ?, ?, ?, ?, utc_timestamp(3), utc_timestamp(3), utc_timestamp(3))`,
+    [id, saga.name, saga.version, saga.fingerprint, input, correlationId, traceOf(start.traceparent)],
   );
   if (inserted > 0) return true;
   // Shared, as the lock the refused insert left: two deliveries at once that both asked for more would be a deadlock.
@@ -48,8 +50,13 @@ export const startingSaga =
     start: (message: ListenerMessage<Payload>) => { readonly id: string; readonly input: Input },
   ) =>
   async (em: EntityManager, message: ListenerMessage<Payload>): Promise<void> => {
-    await startSaga(em, saga, { correlationId: message.correlationId, ...start(message) });
+    const { correlationId, properties } = message;
+    await startSaga(em, saga, { correlationId, traceparent: properties['traceparent'], ...start(message) });
   };
+
+/** A trace that cannot be kept is no reason not to start. */
+const traceOf = (traceparent: string | undefined): string | null =>
+  traceparent !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(traceparent) ? traceparent : null;
 
 async function accepted<Input>(saga: Saga<Input, unknown>, input: Input, of: string): Promise<unknown> {
   if (saga.input === undefined) return input;

@@ -1,4 +1,5 @@
 import { eventChannels } from '../shared/event-channels.ts';
+import { operationChannels, type TraceCarrier } from '../shared/operation-channels.ts';
 
 /** Which listener of which worker speaks. */
 interface ListenerEvent {
@@ -56,3 +57,15 @@ const channels = eventChannels<WorkerDiagnostics>('checkback:worker', {
 export const emitWorkerEvent = channels.emit;
 /** Listens to one kind of event of the whole process; returns how to stop. */
 export const onWorkerEvent = channels.on;
+
+/** What of a worker takes time, on `node:diagnostics_channel` under `checkback:worker:<name>`; the events above are told inside. */
+export interface WorkerOperations {
+  /** One delivery from its receiving to its settling; `trace` is what the message carries. */
+  delivery: DeliveryEvent & { readonly trace: TraceCarrier; readonly bornAt: Date | undefined };
+}
+
+const operations = operationChannels<WorkerOperations>('checkback:worker', { delivery: true });
+
+export const runWorkerOperation = operations.run;
+/** Is told of each operation of the whole process as it begins; returns how to stop. */
+export const onWorkerOperation = operations.on;

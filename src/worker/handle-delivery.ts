@@ -1,11 +1,11 @@
 import type { Delivery } from '../broker/consumer.ts';
-import { MESSAGE_PROPERTY } from '../broker/message.ts';
+import { MESSAGE_PROPERTY, traceOf } from '../broker/message.ts';
 import type { ReceivedMessage } from '../broker/message.ts';
 import { ClosedError } from '../errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { DeadLetterSink } from './dead-letter-sink.ts';
-import { emitWorkerEvent } from './diagnostics.ts';
+import { emitWorkerEvent, runWorkerOperation } from './diagnostics.ts';
 import type { DeliveryEvent } from './diagnostics.ts';
 import { failureClassOf } from './failure-class.ts';
 import { keepLease } from './lease.ts';
@@ -82,10 +82,12 @@ export const handleDelivery = (delivery: Delivery, context: HandleContext): Hand
   };
 
   return {
-    ended: run().catch((error: unknown) => {
-      counters.unsettled += 1;
-      logger.error({ ...fields, error }, 'the worker failed on this delivery; the message comes again when its lease ends');
-    }),
+    ended: runWorkerOperation('delivery', () => ({ ...event, trace: traceOf(message), bornAt: message.bornAt }), run).catch(
+      (error: unknown) => {
+        counters.unsettled += 1;
+        logger.error({ ...fields, error }, 'the worker failed on this delivery; the message comes again when its lease ends');
+      },
+    ),
     cancel: () => cancellation.abort(new ClosedError('the worker is closing')),
     handBack: () => abandonment.resolve({ settlement: { kind: 'handBack' }, error: undefined }),
   };
