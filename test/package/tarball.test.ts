@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scriptOf } from './page-script.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
 const SCRIPT_LIMIT_MS = 240_000;
+/** What a person who never saw the project is promised. */
+const NEWCOMER_LIMIT_MS = 600_000;
 
 /** Packages whose types must not reach a consumer: their declarations break strict ones, or are none of his business. */
 const INTERNAL = ['rocketmq-client-nodejs', '@grpc/grpc-js', 'undici', 'rxjs', 'cockatiel', 'kysely', 'mysql2', 'pino'];
@@ -102,6 +105,28 @@ describe('The packed tarball, installed in an empty folder', () => {
   });
 });
 
+describe('A production install', () => {
+  it('needs no install script: it was made without, and only known packages have one at all', () => {
+    const { packages } = JSON.parse(readFileSync(join(consumer, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { hasInstallScript?: boolean; dev?: boolean }>;
+    };
+    const withScript = Object.entries(packages).flatMap(([path, { hasInstallScript, dev }]) => (hasInstallScript && !dev ? [path] : []));
+    // It prints a notice about its version and nothing else.
+    expect(withScript.filter((path) => !path.endsWith('node_modules/protobufjs'))).toEqual([]);
+  });
+
+  it('brings what a user needs and nothing of the workshop; its size is told', () => {
+    const installed = join(consumer, 'node_modules/checkback');
+    const files = readdirSync(installed, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(installed, join(entry.parentPath, entry.name)));
+    const tops = new Set(files.map((file) => file.split('/')[0]));
+    expect([...tops].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docker', 'docs', 'package.json']);
+    expect(files.filter((file) => /\.map$|\.test\.|\/frameworks\/|\.tsbuildinfo$/.test(file))).toEqual([]);
+    console.log(`installed: checkback ${sizeOf(installed)}, everything ${sizeOf(join(consumer, 'node_modules'))}`);
+  });
+});
+
 describe('The packed declarations', () => {
   it('name no internal package anywhere within reach of the public entries', () => {
     const installed = join(consumer, 'node_modules/checkback');
@@ -140,7 +165,45 @@ describe('The packed declarations', () => {
   });
 });
 
+describe('docs/getting-started.md', () => {
+  it(
+    'leads from a checkout to a listener of one’s own under test, as it stands there',
+    async () => {
+      const home = mkdtempSync(join(tmpdir(), 'checkback-newcomer-'));
+      try {
+        const script = scriptOf(readFileSync(join(root, 'docs/getting-started.md'), 'utf8'));
+        expect(script.split('\n').filter((line) => line.startsWith('npx vitest'))).toHaveLength(2);
+        const cache = (await run('npm', ['config', 'get', 'cache'])).stdout.trim();
+        const env = {
+          ...process.env,
+          HOME: home,
+          CI: 'true',
+          npm_config_cache: cache,
+          npm_config_userconfig: join(homedir(), '.npmrc'),
+          npm_config_prefer_offline: 'true',
+          npm_config_ignore_scripts: 'true',
+          npm_config_audit: 'false',
+        };
+        await run('bash', ['-c', script], { cwd: root, env, timeout: NEWCOMER_LIMIT_MS, maxBuffer: 64 * 1024 * 1024 });
+        expect(existsSync(join(home, 'my-service/listeners/cancel-order.transaction.ts'))).toBe(true);
+      } finally {
+        rmSync(home, { recursive: true, force: true });
+      }
+    },
+    NEWCOMER_LIMIT_MS,
+  );
+});
+
 const service = readFileSync(join(import.meta.dirname, 'strict-consumer.ts.txt'), 'utf8');
+
+/** Bytes of all files below a folder, for people. */
+function sizeOf(folder: string): string {
+  const bytes = readdirSync(folder, { recursive: true, withFileTypes: true }).reduce(
+    (sum, entry) => (entry.isFile() ? sum + statSync(join(entry.parentPath, entry.name)).size : sum),
+    0,
+  );
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
 
 /** First lines of what our own compiler says about these files, in a folder of the consumer. */
 async function errorsOf(folder: string, files: Readonly<Record<string, string>>, options: object = {}): Promise<string[]> {
@@ -176,7 +239,7 @@ function reachable(entries: readonly string[]): { files: readonly string[]; pack
     if (seen.has(file)) continue;
     seen.add(file);
     const text = readFileSync(file, 'utf8');
-    for (const [, specifier = ''] of text.matchAll(/(?:\bfrom|\bimport|\brequire\()\s*\(?\s*['"]([^'"]+)['"]/g)) {
+    for (const [, specifier = ''] of text.matchAll(/(?<!['"])(?:\bfrom|\bimport|\brequire\()\s*\(?\s*['"]([^'"]+)['"]/g)) {
       if (specifier.startsWith('.')) queue.push(resolve(dirname(file), specifier.replace(/\.[jt]s$/, '.d.ts')));
       else packages.set(specifier, [...(packages.get(specifier) ?? []), file]);
     }
