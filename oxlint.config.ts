@@ -19,6 +19,12 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
     packages: ['uuid', 'cockatiel', '@standard-schema/spec', 'type:@mikro-orm/core'],
   },
   { folder: 'src/outbox', mayUse: ['errors', 'shared', 'broker', 'type:transaction'], packages: ['type:@mikro-orm/core'] },
+  { folder: 'src/segmented-log', mayUse: ['errors', 'shared', 'broker', 'outbox', 'type:transaction'], packages: [] },
+  {
+    folder: 'src/change-data-capture',
+    mayUse: ['errors', 'shared', 'broker', 'outbox', 'type:transaction', 'type:worker'],
+    packages: ['@standard-schema/spec', 'type:@mikro-orm/core'],
+  },
   {
     folder: 'src/worker',
     mayUse: ['errors', 'shared', 'broker', 'gateway'],
@@ -50,6 +56,23 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
     packages: [],
   },
   {
+    folder: 'src/telemetry',
+    mayUse: [
+      'errors',
+      'shared',
+      'gateway',
+      'transaction',
+      'worker',
+      'status-check',
+      'dead-letter',
+      'saga',
+      'outbox',
+      'segmented-log',
+      'change-data-capture',
+    ],
+    packages: ['@opentelemetry/api'],
+  },
+  {
     folder: 'src/store',
     mayUse: [
       'errors',
@@ -63,9 +86,10 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
       'saga',
       'reconciliation',
       'outbox',
+      'change-data-capture',
       'schema',
     ],
-    packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid'],
+    packages: ['@mikro-orm/*', 'mysql2', 'kysely', 'uuid', '@vlasky/zongji'],
   },
   {
     folder: 'src/cli',
@@ -81,16 +105,31 @@ const IMPORT_TABLE: { folder: string; mayUse: string[]; packages: string[] }[] =
       'saga',
       'reconciliation',
       'outbox',
+      'segmented-log',
+      'change-data-capture',
       'alerts',
+      'telemetry',
       'store',
       'embedded',
       'schema',
     ],
-    packages: ['commander', 'cli-progress', 'pino', 'pino-pretty', 'mysql2', '@grpc/grpc-js', 'uuid'],
+    packages: [
+      '@opentelemetry/sdk-metrics',
+      '@opentelemetry/exporter-prometheus',
+      'commander',
+      'cli-progress',
+      'pino',
+      'pino-pretty',
+      'mysql2',
+      '@grpc/grpc-js',
+      'uuid',
+    ],
   },
   { folder: 'src/embedded', mayUse: ['errors', 'shared', 'type:broker'], packages: ['rocketmq-client-nodejs', '@grpc/grpc-js'] },
   { folder: 'schema', mayUse: [], packages: ['@mikro-orm/*'] },
   { folder: 'listeners', mayUse: ['index', 'schema'], packages: ['zod'] },
+  // How a service is put together; the frameworks themselves belong to nobody.
+  { folder: 'listeners/frameworks', mayUse: ['index', 'schema'], packages: ['@mikro-orm/*'] },
 ];
 
 const FOLDERS = [
@@ -104,12 +143,18 @@ const FOLDERS = [
   'dead-letter',
   'reconciliation',
   'outbox',
+  'segmented-log',
+  'change-data-capture',
   'alerts',
+  'telemetry',
   'store',
   'embedded',
   'cli',
 ];
 const PACKAGES = [
+  '@opentelemetry/api',
+  '@opentelemetry/sdk-metrics',
+  '@opentelemetry/exporter-prometheus',
   'rocketmq-client-nodejs',
   '@grpc/grpc-js',
   '@mikro-orm/*',
@@ -127,6 +172,7 @@ const PACKAGES = [
   'csv-parse',
   'croner',
   'cli-progress',
+  '@vlasky/zongji',
 ];
 
 /** Gitignore-style groups, one a rule, so that the message can name what is wrong. */

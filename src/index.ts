@@ -20,6 +20,8 @@ export type { Fence, FencedSession, TransactionDatabase } from './transaction/tr
 export { onTransactionEvent } from './transaction/diagnostics.ts';
 export type { TransactionDiagnostics } from './transaction/diagnostics.ts';
 
+export type { SqlResult, SqlTransaction, SqlValue } from './transaction/sql-transaction.ts';
+
 // Publishing without a half message: messages as rows, sent by a relay.
 export type { TransactionalOutbox } from './transaction/transactional-outbox.ts';
 export { mysqlOutbox } from './store/mysql-outbox.ts';
@@ -33,6 +35,34 @@ export type { OutboxBroker, OutboxSender } from './outbox/outbox-sender.ts';
 export type { CommitSignal } from './outbox/commit-signal.ts';
 export { onOutboxEvent } from './outbox/diagnostics.ts';
 export type { OutboxDiagnostics, OutboxEvent } from './outbox/diagnostics.ts';
+
+// Publishing by a log on the application's own disk, appended to after COMMIT.
+export { segmentedLog } from './segmented-log/segmented-log.ts';
+export type { SegmentedLog, SegmentedLogStats } from './segmented-log/segmented-log.ts';
+export type { FsyncPolicy, SegmentedLogLimits, SegmentedLogOptions } from './segmented-log/segmented-log-options.ts';
+export { startSegmentedLogDrain } from './segmented-log/segmented-log-drain.ts';
+export type { SegmentedLogDrain, SegmentedLogDrainStats } from './segmented-log/segmented-log-drain.ts';
+export type { SegmentedLogDrainLimits, SegmentedLogDrainOptions } from './segmented-log/drain-options.ts';
+export type { DrainSide } from './segmented-log/drain-side.ts';
+export type { LogStateKind } from './segmented-log/log-state.ts';
+export type { ParkedInLog } from './segmented-log/parked-file.ts';
+export { onSegmentedLogEvent } from './segmented-log/diagnostics.ts';
+export type { LoggedMessageEvent, SegmentedLogDiagnostics } from './segmented-log/diagnostics.ts';
+
+// Publishing without a table for messages: committed rows become messages, read from the database's binlog.
+export { defineRowMessage } from './change-data-capture/row-message.ts';
+export type { AnyRowMessage, RowIds, RowMessage, RowMessageDefinition } from './change-data-capture/row-message.ts';
+export { mysqlChangeDataCapture } from './store/mysql-change-data-capture.ts';
+export type { ChangeDataCapture, ChangeDataCaptureOptions } from './store/mysql-change-data-capture.ts';
+export type { CaptureLimits, RefusedMessage } from './change-data-capture/capture-options.ts';
+export type { CaptureFrom } from './change-data-capture/change-log.ts';
+export type { CaptureStats } from './change-data-capture/capture-reader.ts';
+export type { CaptureState } from './change-data-capture/capture-state.ts';
+export type { BinlogPoint, StoredPosition } from './change-data-capture/row-change.ts';
+export { onCaptureEvent } from './change-data-capture/diagnostics.ts';
+export type { CaptureDiagnostics, CaptureMessageEvent } from './change-data-capture/diagnostics.ts';
+export { debeziumPayload } from './change-data-capture/debezium/debezium-payload.ts';
+export type { DebeziumChange, DebeziumEncoding, DebeziumPayloadOptions } from './change-data-capture/debezium/debezium-payload.ts';
 
 // Consuming: external calls.
 export { defineExternalCall } from './gateway/external-call.ts';
@@ -147,6 +177,11 @@ export { logAlertSink } from './alerts/log-alert-sink.ts';
 export { webhookAlertSink } from './alerts/webhook-alert-sink.ts';
 export type { WebhookOptions } from './alerts/webhook-alert-sink.ts';
 
+// Telemetry, by OpenTelemetry's API alone.
+export { startTelemetry } from './telemetry/start-telemetry.ts';
+export type { Telemetry, TelemetryOptions } from './telemetry/start-telemetry.ts';
+export type { StateReading, StateSource } from './telemetry/state-source.ts';
+
 // The broker and the database behind them.
 export { rocketmq } from './broker/rocketmq/rocketmq.ts';
 export type { RocketmqBroker } from './broker/rocketmq/rocketmq.ts';
@@ -178,6 +213,7 @@ export { mysqlSagaStore } from './store/mysql-saga-store.ts';
 // Configuration of the `checkback` command.
 export { defineConfig } from './cli/define-config.ts';
 export type { CheckbackConfig, PublishStrategy } from './cli/define-config.ts';
+export type { AuthenticateOps, OpsOptions, OpsRequest, OpsUser } from './cli/ops/ops-options.ts';
 
 export type { Clock } from './shared/clock.ts';
 export type { Logger } from './shared/logger.ts';

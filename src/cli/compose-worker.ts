@@ -29,6 +29,7 @@ import { snapshot } from '../worker/worker-stats.ts';
 import { composeReconciliationSchedule } from './compose-reconciliation.ts';
 import { type Composed, type Orm, composeCompensations, openDatabase } from './compose.ts';
 import type { LoadedConfig } from './config.ts';
+import { ReceiveWatch } from './telemetry/receive-watch.ts';
 
 /** Of a process that runs sagas and no listener. */
 const EMPTY_STATS = snapshot(new Map());
@@ -37,6 +38,9 @@ const EMPTY_STATS = snapshot(new Map());
 export interface ComposedWorker {
   readonly worker: Worker | undefined;
   readonly gateway: Gateway;
+  readonly orm: Orm;
+  /** How the broker answers its consumers. */
+  readonly receiving: ReceiveWatch;
 }
 
 export interface ComposeWorkerOptions {
@@ -77,7 +81,8 @@ export async function composeWorker(
     );
     const compensations = await composeCompensations(config, orm, logger);
     if (compensations !== undefined) parts.adopt(compensations, (composed) => composed.close());
-    const base = { config, logger, orm, broker, calls, gateway, inTransaction: compensations?.part, parts, workers };
+    const receiving = new ReceiveWatch();
+    const base = { config, logger, orm, broker, calls, gateway, inTransaction: compensations?.part, parts, workers, receiving };
     if (sagas.length > 0) {
       const runner = startSagaRunner({ ...config.sagaRunner, sagas, store: mysqlSagaStore(orm), gateway, calls, logger });
       drainable(base, runner);
@@ -90,7 +95,7 @@ export async function composeWorker(
     const report = () => ({ stats: worker?.stats() ?? EMPTY_STATS, circuits: gateway.circuits() });
     parts.adopt(startHeartbeat({ orm, owner: config.owner, report, logger }), (heartbeat) => heartbeat.close());
     return {
-      part: { worker, gateway },
+      part: { worker, gateway, orm, receiving },
       close: async (deadlineMs) => {
         // Side by side, so that the deadline holds for all of them.
         await Promise.all(workers.map((close) => close(deadlineMs)));
@@ -112,6 +117,7 @@ interface WorkerBase {
   readonly gateway: Gateway;
   readonly inTransaction: EndTransactions | undefined;
   readonly parts: AsyncDisposableStack;
+  readonly receiving: ReceiveWatch;
   /** Closes each part that works, first of all and with a deadline. */
   readonly workers: ((deadlineMs?: number) => Promise<unknown>)[];
 }
@@ -134,7 +140,7 @@ async function composeListeners(
   const consumers = listeners.map((listener, index) => {
     const result = starting[index]!;
     if (result.status === 'rejected') throw result.reason;
-    return { listener, consumer: result.value };
+    return { listener, consumer: base.receiving.watch(result.value) };
   });
   const worker = startWorker({
     ...config.worker,

@@ -7,7 +7,7 @@ import { isSqliteUrl } from '../store/sqlite-url.ts';
 import { TransactionalPublisher } from '../transaction/transactional-publisher.ts';
 import type { AnyTransactionListener } from '../transaction/transaction-listener.ts';
 import type { EndTransactions } from '../worker/end-transactions.ts';
-import { composeCarrier } from './compose-outbox.ts';
+import { composeCarrier } from './compose-carrier.ts';
 import { type LoadedConfig, loadConfig } from './config.ts';
 import { ENGINE_ENTITIES, ENGINE_MIGRATIONS } from '../../schema/engine.ts';
 
@@ -74,11 +74,12 @@ export async function composeCompensations(config: LoadedConfig, orm: Orm, logge
 }
 
 async function startPublisher(
-  { owner, databaseUrl, ...config }: LoadedConfig,
+  config: LoadedConfig,
   orm: Orm,
   listeners: readonly AnyTransactionListener[],
   logger: Logger,
 ): Promise<Composed<TransactionalPublisher>> {
+  const { owner, databaseUrl } = config;
   const carrier = composeCarrier(config, orm, logger);
   try {
     const publisher = await TransactionalPublisher.start({

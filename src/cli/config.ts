@@ -14,27 +14,36 @@ export interface LoadedConfig extends CheckbackConfig {
   readonly origins: NonNullable<CheckbackConfig['origins']>;
   /** `CHECKBACK_ALERT_WEBHOOK`. */
   readonly alertWebhook: string | undefined;
+  /** `CHECKBACK_OPS_TOKEN`. */
+  readonly opsToken?: string | undefined;
 }
 
-const FIELDS = new Set<string>([
-  'owner',
-  'endpoints',
-  'databaseUrl',
-  'entities',
-  'migrations',
-  'transactionListeners',
-  'messageListeners',
-  'sagas',
-  'origins',
-  'gateway',
-  'worker',
-  'statusChecks',
-  'deadLetters',
-  'compensations',
-  'sagaRunner',
-  'reconciliation',
-  'alerts',
-] satisfies (keyof CheckbackConfig)[]);
+/** As an object, so that the compiler misses none. */
+const FIELDS: Readonly<Record<keyof CheckbackConfig, true>> = {
+  owner: true,
+  endpoints: true,
+  databaseUrl: true,
+  entities: true,
+  migrations: true,
+  strategy: true,
+  outbox: true,
+  changeDataCapture: true,
+  segmentedLog: true,
+  transactionListeners: true,
+  messageListeners: true,
+  sagas: true,
+  origins: true,
+  gateway: true,
+  worker: true,
+  statusChecks: true,
+  deadLetters: true,
+  compensations: true,
+  sagaRunner: true,
+  reconciliation: true,
+  alerts: true,
+  metrics: true,
+  ops: true,
+};
 const FILE_NAMES = ['checkback.config.ts', 'checkback.config.js', 'checkback.config.mjs'];
 
 /** Reads `checkback.config.{ts,js,mjs}` of the working directory, or `file`. Throws `ConfigurationError` saying what is missing and where it may be set. */
@@ -52,7 +61,7 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
   if (typeof config !== 'object' || config === null)
     throw new ConfigurationError(`${path} must export its configuration by default: export default defineConfig({ … })`);
   for (const field of Object.keys(config)) {
-    if (!FIELDS.has(field)) throw new ConfigurationError(`${path}: unknown field "${field}"`);
+    if (!Object.hasOwn(FIELDS, field)) throw new ConfigurationError(`${path}: unknown field "${field}"`);
   }
   const { owner } = config;
   const endpoints = env['CHECKBACK_ROCKETMQ_ENDPOINTS'] ?? config.endpoints;
@@ -65,7 +74,8 @@ export async function loadConfig(file?: string, env = environment): Promise<Load
   if (!databaseUrl)
     throw new ConfigurationError(`no database: set CHECKBACK_MYSQL_URL=mysql://user:password@host:3306/name or "databaseUrl" in ${path}`);
   const origins = withAddresses(config.origins ?? {}, parseOrigins(env['CHECKBACK_ORIGINS']));
-  return { ...config, owner, endpoints, databaseUrl, origins, alertWebhook: env['CHECKBACK_ALERT_WEBHOOK'] || undefined };
+  const alertWebhook = env['CHECKBACK_ALERT_WEBHOOK'] || undefined;
+  return { ...config, owner, endpoints, databaseUrl, origins, alertWebhook, opsToken: env['CHECKBACK_OPS_TOKEN'] || undefined };
 }
 
 /** The environment says where an institution is; what else is known of it stays. */

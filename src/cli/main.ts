@@ -2,12 +2,15 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../errors.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { mockBankCommand } from './commands/mock-bank.ts';
 import { dlqCommand } from './commands/dlq.ts';
+import { opsCommand } from './commands/ops.ts';
 import { purgeCommand } from './commands/purge.ts';
 import { reconcileCommand } from './commands/reconcile.ts';
 import { sagaCommand } from './commands/saga.ts';
+import { segmentedLogCommand } from './commands/segmented-log.ts';
 import { stackCommand } from './commands/stack.ts';
 import { statusCommand } from './commands/status.ts';
 import { unknownCommand } from './commands/unknown.ts';
@@ -34,8 +37,10 @@ Start here:
   $ checkback demo                   four stories on real processes: paid, rolled back, crashed, unanswered
   $ checkback stack up               RocketMQ and a database on this machine
   $ checkback migrate up             the tables, in the database of the configuration
+  $ checkback doctor                 looks at the installation, and says what to do about what it finds
   $ checkback worker                 runs the listeners, status checks and sagas of checkback.config.ts
   $ checkback status                 one screen about the pool
+  $ checkback ops --port 8090        a page for the people on call
   $ checkback unknown list           calls of unknown outcome that wait for a person
   $ checkback dlq list               dead letters, and what to do about them
   $ checkback saga list              parked sagas, and what to do about them
@@ -48,11 +53,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 for (const command of [
   demoCommand(),
   workerCommand(),
+  doctorCommand(),
   statusCommand(),
+  opsCommand(),
   unknownCommand(),
   dlqCommand(),
   sagaCommand(),
   reconcileCommand(),
+  segmentedLogCommand(),
   migrateCommand(),
   purgeCommand(),
   stackCommand(environment),

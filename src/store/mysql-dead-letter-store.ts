@@ -11,6 +11,7 @@ import type {
 } from '../dead-letter/dead-letter-store.ts';
 import { canTransition, type DeadLetterState } from '../dead-letter/dead-letter-state.ts';
 import { conditionOf, dateOf, leaseOf, LETTER_COLUMNS, letterOf, textOf } from './dead-letter-rows.ts';
+import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import { retryTransient } from './external-call-database-error.ts';
 import { sqliteFileOf } from './open-sqlite-orm.ts';
 import { type Bind, statementsOn, type Transaction } from './statements.ts';
@@ -160,6 +161,7 @@ async function upsert(tx: Transaction, death: Death): Promise<{ affectedRows: nu
     delivery_attempts: death.deliveryAttempts,
     call_name: callName ?? null,
     idempotency_key: idempotencyKey?.slice(0, 128) ?? null,
+    correlation_id: (death.properties[MESSAGE_PROPERTY.correlationId] ?? death.messageId).slice(0, 128),
   };
   const names = Object.keys(columns);
   const renewed = ['message_id', 'reason', 'reason_text', 'error_chain', 'delivery_attempts'].map((name) => `${name} = values(${name})`);

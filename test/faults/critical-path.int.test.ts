@@ -73,12 +73,7 @@ describe('The critical path of publish()', () => {
     await publisher.publish(listener, nextOrder());
     resolved.resolve();
     // A publisher that waits for it kills the connection after two seconds, over another one.
-    expect(shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step))).toEqual([
-      'lock',
-      'half',
-      'row',
-      'COMMIT',
-    ]);
+    expect(shop.story.map(wordFor).filter((step) => !['release', 'END COMMIT'].includes(step))).toEqual(['lock', 'half', 'row', 'COMMIT']);
     await released;
     await publisher.close();
   });

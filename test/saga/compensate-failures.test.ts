@@ -33,7 +33,7 @@ const SUCCESS = { status: 'SUCCESS', response: {}, httpStatus: 201, replayed: fa
 function published() {
   const story: unknown[] = [];
   const publish = async (listener: { execute: Function; name: string }, input: object, options: object): Promise<unknown> => {
-    await listener.execute!('em', input, {});
+    await listener.execute('em', input, {});
     return story.push([listener.name, { ...input, record: undefined }, options]);
   };
   const publisher = { publish } as unknown as TransactionalPublisher;

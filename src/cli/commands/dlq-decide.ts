@@ -40,7 +40,8 @@ export function dlqDecideCommand(name: 'discard' | 'resolve', to: 'DISCARDED' | 
     );
 }
 
-const said = (result: DecideResult, to: string): string => {
+/** What became of a decision, for a person. */
+export const said = (result: DecideResult, to: string): string => {
   switch (result.kind) {
     case 'decided':
       return to.toLowerCase();

@@ -97,7 +97,8 @@ function tell(id: number, result: ReplayResult, { json }: Flags): void {
   say(`${id}  ${printable(sentence(result))}`);
 }
 
-const sentence = (result: ReplayResult): string => {
+/** What became of a replay, for a person. */
+export const sentence = (result: ReplayResult): string => {
   switch (result.kind) {
     case 'replayed':
       return `replayed to ${result.topic}`;

@@ -113,7 +113,8 @@ function decideCommand(name: string, to: 'RESOLVED' | 'ACCEPTED', description: s
     });
 }
 
-const said = (result: DecideBreakResult, to: string): string => {
+/** What became of a decision, for a person. */
+export const said = (result: DecideBreakResult, to: string): string => {
   switch (result.kind) {
     case 'decided':
       return to.toLowerCase();

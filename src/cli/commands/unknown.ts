@@ -1,15 +1,10 @@
 import { Command } from 'commander';
 import { ConfigurationError } from '../../errors.ts';
-import { decideByHand, type HandResult } from '../../status-check/decide-by-hand.ts';
-import { listenersByName } from '../../status-check/status-checker-options.ts';
-import { mysqlExternalCallStore } from '../../store/mysql-external-call-store.ts';
-import { mysqlStatusCheckStore } from '../../store/mysql-status-check-store.ts';
+import type { HandResult } from '../../status-check/decide-by-hand.ts';
 import { mysqlStatusReport } from '../../store/mysql-status-report.ts';
-import { applyOutcome } from '../../worker/apply-outcome.ts';
-import { decodeMessage } from '../../worker/decode-message.ts';
-import type { AnyMessageListener } from '../../worker/message-listener.ts';
 import { cliLogger } from '../cli-logger.ts';
-import { composeCompensations, withDatabase } from '../compose.ts';
+import { withDatabase } from '../compose.ts';
+import { decideUnknown } from '../decide-unknown.ts';
 import { ago } from '../status/render-status.ts';
 import { jsonArgument } from '../json-argument.ts';
 import { positive } from '../whole-number.ts';
@@ -60,7 +55,8 @@ function listCommand(): Command {
     );
 }
 
-const SAID: Record<HandResult, string> = {
+/** What became of a decision, for a person. */
+export const SAID: Record<HandResult, string> = {
   resolved: 'resolved',
   'not-on-record': 'there is no status check on record for this call and key',
   'not-unknown': 'it is not unknown (any more), or a request is on its way: nothing was changed',
@@ -93,21 +89,9 @@ function resolveCommand(): Command {
         withDatabase(flags.config, async ({ config, orm }) => {
           if (!(await confirm(`record ${to} for call "${callName}" ${idempotencyKey}?`, flags.yes)))
             throw new Error('not confirmed: nothing was done');
-          const calling = (config.messageListeners ?? []).filter((listener): listener is AnyMessageListener => listener.call !== undefined);
-          const compensations =
-            to === 'FAIL' ? await composeCompensations(config, orm, cliLogger({ level: 'error', name: config.owner })) : undefined;
           const decision = { callName, idempotencyKey, to, by: decidedBy(flags.by), reason: flags.reason, response: flags.response };
-          try {
-            const result = await decideByHand(decision, {
-              store: mysqlStatusCheckStore(orm),
-              calls: mysqlExternalCallStore(orm),
-              listeners: listenersByName(calling),
-              worker: { decodeMessage, applyOutcome, ...(compensations && { inTransaction: compensations.part }) },
-            });
-            if (result !== 'resolved') throw new Error(SAID[result]);
-          } finally {
-            await compensations?.close();
-          }
+          const result = await decideUnknown(decision, { config, orm, logger: cliLogger({ level: 'error', name: config.owner }) });
+          if (result !== 'resolved') throw new Error(SAID[result]);
           say(`${callName} ${idempotencyKey} is ${to}`);
         }),
     );
