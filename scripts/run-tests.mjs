@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { whyNoBrowser } from '../test/support/choose-browser.ts';
 import { whyNoStack } from '../test/support/choose-stack.ts';
 import { SHARED_STACK, openTestStack } from '../test/support/open-test-stack.ts';
 
@@ -37,6 +38,8 @@ if (noStack) {
   for (const [project, what] of Object.entries(ON_A_STACK)) console.log(`NOT RUN: ${project} (${what})`);
   console.log(`because ${noStack}`);
 }
+const noBrowser = noStack ? undefined : whyNoBrowser(process.env);
+if (noBrowser && isAll) console.log(`NOT RUN: the journeys over the ops page, because ${noBrowser}`);
 const isCi = process.env.CI === 'true';
 if (noStack && isCi) console.log('With CI=true that is a failure.');
 const [passed, failed] = ['passed', 'failed'].map((kind) => results.reduce((sum, result) => sum + result[kind], 0));

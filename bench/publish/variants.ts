@@ -1,5 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
 import { createPool } from 'mysql2/promise';
+import { OrderEntity } from '../../schema/index.ts';
 import { rocketmq } from '../../src/broker/rocketmq/rocketmq.ts';
 import type { RocketmqOptions } from '../../src/broker/rocketmq/options.ts';
 import { mysqlTransactionDatabase } from '../../src/store/mysql-transaction-database.ts';
@@ -38,6 +39,22 @@ const transaction: Open = async ({ databaseUrl, connections }) => {
     },
     settle: async () => {},
     close: () => pool.end(),
+  };
+};
+
+/** The same through MikroORM, as a service without messages would write it. */
+const transactionOrm: Open = async ({ databaseUrl, connections }) => {
+  const orm = await openOrderTables(databaseUrl, connections);
+  return {
+    order: async () => {
+      const { orderId: id, customerId, amountMinor, currency } = nextOrder();
+      const order = { id, transactionId: uuidV7(), customerId, amountMinor: BigInt(amountMinor), currency, status: 'PLACED' as const };
+      await orm.em.fork().transactional((em) => {
+        em.create(OrderEntity, order);
+      });
+    },
+    settle: async () => {},
+    close: () => orm.close(true),
   };
 };
 
@@ -108,6 +125,7 @@ const publish =
 /** Every variant by its name: one line each. */
 export const VARIANTS = {
   transaction,
+  transactionOrm,
   halfOfficial: half('official'),
   halfLean: half('lean'),
   publish: publish((topic) => ormListener(topic, 'first')),

@@ -10,6 +10,6 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
     // A parent that started us with a channel and is gone asks for the same.
-    process.once('disconnect', () => onSignal('SIGTERM'));
+    process.once('disconnect', () => (asked ? undefined : onSignal('SIGTERM')));
   });
 }
