@@ -7,6 +7,15 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** The same, between 1 and `most`. */
+export const upTo =
+  (most: number) =>
+  (text: string): number => {
+    const value = positive(text);
+    if (value > most) throw new InvalidArgumentError(`It must be ${most} at most.`);
+    return value;
+  };
+
 /** The same, of at least 1. */
 export function positive(text: string): number {
   const value = wholeNumber(text);

@@ -16,6 +16,7 @@ export const INVARIANTS = [
   'an end is applied once',
   'every call comes to an end or to a person',
   'reconciliation finds what differs and nothing else',
+  'the whole story of an order is on record and shown',
   'rows of one transaction commit together',
   'same answer for ever',
   'I5 no unhandled rejection, the process stays up',

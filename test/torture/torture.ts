@@ -8,6 +8,7 @@ import { workloadOf } from './unsafe/unsafe-variants.ts';
 import type { CallingStrikes } from './workers/calling-strikes.ts';
 import { type WorkerVerdict, judgeWorkers } from './workers/judge-workers.ts';
 import { type Settlement, settle } from './workers/settlement.ts';
+import { walkStories } from './workers/stories.ts';
 
 export interface TortureResult extends Verdict {
   readonly orders: number;
@@ -18,7 +19,7 @@ export interface TortureResult extends Verdict {
   /** Whether check-backs, deliveries and calls came to an end with nothing undelivered. */
   readonly isDrained: boolean;
   /** What became of the orders that were charged; missing where none were. */
-  readonly calling: (Omit<WorkerVerdict, 'violations'> & CallingStrikes & Partial<Settlement>) | undefined;
+  readonly calling: (Omit<WorkerVerdict, 'violations'> & CallingStrikes & Partial<Ended>) | undefined;
 }
 
 const STATUS_EVERY_MS = 3_000;
@@ -32,6 +33,9 @@ const GIVE_UP_CALLING_AFTER_MS = 40_000;
 const DRAIN_DEADLINE_MS = 150_000;
 const STALL_MS = 60_000;
 const READ_DEADLINE_MS = 30_000;
+
+/** What was found when all was over; `stories`: orders whose story was read from the page. */
+type Ended = Settlement & { readonly stories: number };
 
 type Conclude = (isFinal: boolean) => Promise<Conclusion>;
 
@@ -54,14 +58,14 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   resources.defer(() => clearInterval(status));
   const conclude: Conclude = (isFinal) => concludeFrom(stage, nemesis, options, isFinal);
   let underNemesis = 0;
-  const result = ({ orders, calling }: Conclusion, isDrained: boolean, settlement?: Settlement): TortureResult => ({
+  const result = ({ orders, calling }: Conclusion, isDrained: boolean, ended?: Ended): TortureResult => ({
     ...orders,
     orders: options.orders,
     underNemesis,
     restarts: nemesis.restarts,
     rejections: producers.rejections,
     isDrained,
-    calling: calling && { ...figuresOf(calling, nemesis.callingStrikes), ...settlement },
+    calling: calling && { ...figuresOf(calling, nemesis.callingStrikes), ...ended },
   });
 
   onNews('producers are ready: orders begin');
@@ -85,8 +89,14 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { orders, calling } = await conclude(true);
   if (stage.calling === undefined) return result({ orders, calling }, isDrained);
   onNews("comparing our rows with the bank's statement");
-  const { violations, ...settlement } = await settle(stage.stack.mysqlUrl, stage.calling.bank.ledger(), signal);
-  return result({ orders: { ...orders, violations: byGravity([...orders.violations, ...violations]) }, calling }, isDrained, settlement);
+  const { bank, records } = stage.calling;
+  const { endpoints, mysqlUrl } = stage.stack;
+  const { violations: unsettled, ...settlement } = await settle(mysqlUrl, bank.ledger(), signal);
+  onNews('reading the story of every order that was to be charged from the page for people on call');
+  const settings = { endpoints, mysqlUrl, bank: bank.origin, isSteady: options.isSteady };
+  const { violations: untold, stories } = await walkStories(settings, await records.orders(), signal);
+  const violations = byGravity([...orders.violations, ...unsettled, ...untold]);
+  return result({ orders: { ...orders, violations }, calling }, isDrained, { ...settlement, stories });
 }
 
 async function concludeFrom(

@@ -14,6 +14,7 @@ import { perSecond } from '../per-second.ts';
 import { printable, say } from '../print.ts';
 import { htmlPage, tableRow, writePage } from '../reconciliation/html-page.ts';
 import { startProgress } from '../reconciliation/progress.ts';
+import { upTo } from '../whole-number.ts';
 import { rocketmqAdmin } from '../stack/rocketmq-admin.ts';
 
 interface Flags {
@@ -22,6 +23,7 @@ interface Flags {
   readonly topic?: string;
   readonly dryRun?: true;
   readonly since?: Date;
+  readonly chunk: number;
   readonly rate: number;
   readonly yes?: true;
   readonly by?: string;
@@ -56,6 +58,7 @@ export function parkedCommand(): Command {
     .option('--topic <topic>', 'of this topic')
     .option('--dry-run', 'only tells what would be done')
     .option('--since <time>', 'parked at or after this, ISO 8601, UTC when it names no zone', instant)
+    .option('--chunk <n>', 'halves read from the broker at once', upTo(1_000), 32)
     .option('--rate <n>', 'messages a second at most', perSecond, 10)
     .option('--yes', 'does not ask for confirmation')
     .option('--by <who>', 'who decides; default the user of the operating system')
@@ -93,7 +96,7 @@ async function rescue(flags: Flags): Promise<void> {
         const counts = await rescueParked(
           {
             ...composed.part,
-            halves: parkedHalves(admin.readTopic(PARKED_TOPIC, stop.signal), flags.topic),
+            halves: parkedHalves(admin.readTopic(PARKED_TOPIC, { chunk: flags.chunk, signal: stop.signal }), flags.topic),
             by,
             isDryRun: flags.dryRun ?? false,
             since: flags.since,

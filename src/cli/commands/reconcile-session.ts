@@ -6,7 +6,7 @@ import { composeReconciliation, type Reconciliation } from '../compose-reconcili
 import { composeCompensations, withDatabase } from '../compose.ts';
 import { instant } from '../instant.ts';
 import { perSecond } from '../per-second.ts';
-import { positive } from '../whole-number.ts';
+import { upTo } from '../whole-number.ts';
 
 /** What every kind of reconciliation takes. */
 export interface ReconcileFlags {
@@ -27,7 +27,7 @@ export const withReconcileOptions = (command: Command): Command =>
     .option('-c, --config <file>', 'configuration file; default checkback.config.ts')
     .option('--dry-run', 'says what would be done; asks nobody, sends nothing, writes nothing')
     .option('--since <when>', 'only what is younger: 90min, 24h, 7d, or a date like 2026-01-31T08:00Z', since)
-    .option('--chunk <n>', 'rows of one transaction; default 100', chunk)
+    .option('--chunk <n>', 'rows of one transaction; default 100', upTo(1_000))
     .option('--rate <n>', 'questions or messages a second at most; default 10', perSecond)
     .option('--json', 'prints the report as JSON, one object a line')
     .option('--html <file>', 'writes the report as a page too')
@@ -82,9 +82,3 @@ export const since = (text: string): Since => {
 /** The moment it means, by the database's clock. */
 export const sinceAt = (value: Since | undefined, now: Date): Date | undefined =>
   value === undefined ? undefined : 'at' in value ? value.at : new Date(now.getTime() - value.agoMs);
-
-const chunk = (text: string): number => {
-  const value = positive(text);
-  if (value > 1_000) throw new InvalidArgumentError('It must be 1000 at most.');
-  return value;
-};

@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { ConfigurationError, StatementRefusedError } from '../../errors.ts';
 import type { AnyStatement } from '../../reconciliation/statement/define-statement.ts';
 import { previewStore } from '../../reconciliation/statement/preview-store.ts';
@@ -12,7 +12,7 @@ import { printable, say } from '../print.ts';
 import { type Progress, startProgress } from '../reconciliation/progress.ts';
 import { expectShortLivedRows } from '../reconciliation/short-lived-rows.ts';
 import { previewReport, type StatementReportView, storedReport, writeStatementReport } from '../reconciliation/statement-report.ts';
-import { positive } from '../whole-number.ts';
+import { positive, upTo } from '../whole-number.ts';
 import { type Since, since, sinceAt } from './reconcile-session.ts';
 
 interface Flags {
@@ -38,7 +38,7 @@ export function statementCommand(): Command {
     .option('--day <date>', 'its day, such as 2026-01-31; default: the date in the name of the file')
     .option('--dry-run', 'compares and reports; writes nothing')
     .option('--since <when>', 'only what is younger: 90min, 24h, 7d, or a date like 2026-01-31T08:00Z', since)
-    .option('--chunk <n>', 'rows of a page and breaks of a transaction', chunk, 1_000)
+    .option('--chunk <n>', 'rows of a page and breaks of a transaction', upTo(10_000), 1_000)
     .option('--rate <n>', 'lines and rows a second at most; default: as fast as it goes', positive)
     .option('--json', 'prints the report as JSON, one object')
     .option('--html <file>', 'writes the report as a page too')
@@ -93,12 +93,6 @@ const run = (file: string | undefined, flags: Flags): Promise<void> =>
     }
     await writeStatementReport(report, flags);
   });
-
-const chunk = (text: string): number => {
-  const value = positive(text);
-  if (value > 10_000) throw new InvalidArgumentError('It must be 10000 at most.');
-  return value;
-};
 
 function chosen(statements: readonly AnyStatement[], name: string | undefined): AnyStatement {
   const [first, ...others] = name === undefined ? statements : statements.filter((statement) => statement.name === name);

@@ -9,6 +9,12 @@ export interface TopicQueue {
   readonly id: string;
 }
 
+export interface ReadOptions {
+  /** Messages of one answer at most; default 32, which is also the most a broker gives as it is shipped. */
+  readonly chunk?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 const PULL_MESSAGE = 11;
 /** `ResponseCode` of RocketMQ 5.4.0. */
 const SUCCESS = 0;
@@ -19,7 +25,7 @@ const PULL_OFFSET_MOVED = 21;
 const TOOLS_GROUP = 'TOOLS_CONSUMER';
 /** The request carries its own subscription, and it neither waits nor moves the group's offset. */
 const SUBSCRIPTION_IN_REQUEST = '4';
-const MESSAGES_PER_PULL = '32';
+const MESSAGES_A_PULL = 32;
 
 /**
  * Every message of these queues, queue by queue, oldest first, as of when it got there; what the group of the tools reads
@@ -29,13 +35,13 @@ export async function* readQueues(
   ask: (address: string, call: RemotingCall) => Promise<RemotingResponse>,
   topic: string,
   queues: readonly TopicQueue[],
-  signal?: AbortSignal,
+  { chunk = MESSAGES_A_PULL, signal }: ReadOptions = {},
 ): AsyncGenerator<StoredMessage> {
   for (const { address, id } of queues) {
     let offset = 0;
     for (;;) {
       signal?.throwIfAborted();
-      const response = await ask(address, pull(topic, id, offset));
+      const response = await ask(address, pull(topic, id, offset, chunk));
       const { code, remark, fields } = response;
       if (code !== SUCCESS && code !== PULL_NOT_FOUND && code !== PULL_RETRY_IMMEDIATELY && code !== PULL_OFFSET_MOVED)
         throw new StackError(`could not read topic ${topic}: ${address} answered ${code}: ${remark ?? 'without a reason'}`);
@@ -47,7 +53,7 @@ export async function* readQueues(
   }
 }
 
-const pull = (topic: string, queueId: string, offset: number): RemotingCall => ({
+const pull = (topic: string, queueId: string, offset: number, chunk: number): RemotingCall => ({
   purpose: `read topic ${topic}`,
   code: PULL_MESSAGE,
   fields: {
@@ -55,7 +61,7 @@ const pull = (topic: string, queueId: string, offset: number): RemotingCall => (
     topic,
     queueId,
     queueOffset: String(offset),
-    maxMsgNums: MESSAGES_PER_PULL,
+    maxMsgNums: String(chunk),
     sysFlag: SUBSCRIPTION_IN_REQUEST,
     commitOffset: '0',
     suspendTimeoutMillis: '0',

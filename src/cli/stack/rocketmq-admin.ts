@@ -1,7 +1,7 @@
 import { parseFastjson, type RemotingResponse } from './remoting-frame.ts';
 import { remotingClient, type RemotingCall, type RemotingClient } from './remoting-client.ts';
 import { StackError } from './stack-error.ts';
-import { type TopicQueue, readQueues } from './read-topic.ts';
+import { type ReadOptions, type TopicQueue, readQueues } from './read-topic.ts';
 import type { StoredMessage } from './stored-message.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -33,7 +33,7 @@ export type RocketmqAdmin = {
   /** Messages of the topic that the group has not acknowledged, those in progress among them; all of them for a group that never read. */
   lag(topic: string, group: string): Promise<number>;
   /** Every message of a topic, oldest first in each of its queues; the broker's own topics too, which no consumer may read. Moves nobody's offset. */
-  readTopic(topic: string, signal?: AbortSignal): AsyncIterable<StoredMessage>;
+  readTopic(topic: string, options?: ReadOptions): AsyncIterable<StoredMessage>;
   /** A broker setting as the broker itself sees it, for example `transactionTimeOut`. Unknown keys are an error. */
   brokerConfig(key: string): Promise<string>;
   /** Changes a broker setting while it runs. The broker also writes it into its own copy of broker.conf, so it survives a restart of the process. */
@@ -213,8 +213,8 @@ export function rocketmqAdmin(options: RocketmqAdminOptions): RocketmqAdmin {
       return sum;
     },
 
-    async *readTopic(topic, signal) {
-      yield* readQueues(ask, topic, await queuesOf(topic), signal);
+    async *readTopic(topic, options) {
+      yield* readQueues(ask, topic, await queuesOf(topic), options);
     },
 
     async brokerConfig(key) {

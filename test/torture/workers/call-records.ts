@@ -8,6 +8,17 @@ type Records = Pick<WorkerEvidence, 'orders' | 'calls' | 'attempts' | 'checks' |
 
 const OF_OURS = `c.call_name in ('${CHARGE}', '${CHARGE_QUESTION}')`;
 
+/** An order that was to be charged, and what the tables say of it. */
+export interface OrderOnRecord {
+  readonly orderId: string;
+  readonly transactionId: string;
+  readonly correlationId: string;
+  /** Of its call; missing where no delivery led to one. */
+  readonly status: string | undefined;
+  /** Of the call and of its questions. */
+  readonly attempts: readonly { readonly callId: number; readonly attempt: number; readonly isAnswered: boolean }[];
+}
+
 /** What the database says of the calls, read at one moment. */
 export class CallRecords {
   readonly #pool: Pool;
@@ -49,6 +60,32 @@ export class CallRecords {
       connection.destroy();
       throw error;
     }
+  }
+
+  /** Orders that were to be charged, when everything is over. */
+  async orders(): Promise<OrderOnRecord[]> {
+    const rows = async (sql: string): Promise<Row[]> => (await this.#pool.query<Row[]>(sql))[0];
+    const orders = await rows(
+      `select o.id, o.transaction_id, o.attempt_id, c.status
+       from torture_order o left join external_call c on c.call_name = '${CHARGE}' and c.idempotency_key = o.id where o.is_charged`,
+    );
+    const attempts = await rows(
+      `select c.correlation_id, a.call_id, a.attempt,
+         exists (select 1 from external_call_response r where r.call_id = a.call_id and r.attempt = a.attempt) as answered
+       from external_call_attempt a join external_call c on c.id = a.call_id where ${OF_OURS}`,
+    );
+    const ofOrder = Map.groupBy(attempts, (row) => String(row['correlation_id']));
+    return orders.map(({ id, transaction_id: transactionId, attempt_id: correlationId, status }) => ({
+      orderId: String(id),
+      transactionId: String(transactionId),
+      correlationId: String(correlationId),
+      status: status === null ? undefined : String(status),
+      attempts: (ofOrder.get(String(correlationId)) ?? []).map(({ call_id: callId, attempt, answered }) => ({
+        callId: Number(callId),
+        attempt: Number(attempt),
+        isAnswered: answered === 1,
+      })),
+    }));
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,12 @@ import { chargeListener, TIMER_GROUP, TIMER_TOPIC } from './charge-listener.ts';
 import type { WorkerSettings } from './worker-reports.ts';
 
 /** The configuration of a worker, as `checkback worker` would load it. Leases are shorter than the nemesis stops a process for. */
-export function workerConfig({ endpoints, mysqlUrl, bank, isSteady }: WorkerSettings): LoadedConfig {
+export function workerConfig({
+  endpoints,
+  mysqlUrl,
+  bank,
+  isSteady,
+}: Pick<WorkerSettings, 'endpoints' | 'mysqlUrl' | 'bank' | 'isSteady'>): LoadedConfig {
   return {
     owner: 'shop',
     endpoints,
