@@ -85,7 +85,10 @@ describe('Half messages the broker has parked', () => {
 
     const others = { 'rolled-back': 'rolled-back', foreign: 'foreign' };
     const page = join(mkdtempSync(join(tmpdir(), 'checkback-parked-')), 'report.html');
-    expect(await rescue(shop, '--dry-run', '--chunk', '2', '--html', page)).toEqual({ code: 2, fates: { committed: 'would-resume', ...others } });
+    expect(await rescue(shop, '--dry-run', '--chunk', '2', '--html', page)).toEqual({
+      code: 2,
+      fates: { committed: 'would-resume', ...others },
+    });
     expect(readFileSync(page, 'utf8')).toMatch(/would be sent again[^]*<td>committed<\/td>/);
     rmSync(dirname(page), { recursive: true });
     expect(await rescue(shop)).toEqual({ code: 0, fates: { committed: 'resumed', ...others } });
