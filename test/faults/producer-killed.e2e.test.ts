@@ -29,12 +29,14 @@ const always = (): boolean => true;
 const never = (): boolean => false;
 const isMarked = ({ lookup }: Strategy): boolean => lookup.kind === 'transactionMarker';
 const isHalfEarly = ({ half }: Strategy): boolean => half !== 'beforeCommit';
+const isLocked = (strategy: Strategy): boolean => isHalfEarly(strategy) && !isMarked(strategy);
 
 const STEPS: readonly Step[] = [
-  { name: 'session lock taken', statement: /get_lock/, isAsked: never, isStepOf: (s) => isHalfEarly(s) && !isMarked(s) },
+  { name: 'session lock taken', statement: /get_lock/, isAsked: never, isStepOf: isLocked },
   { name: 'half message leaving', place: 'half message leaving', isAsked: never },
   { name: 'half message stored', place: 'half message stored', isAsked: always },
-  { name: 'BEGIN', statement: /^(begin|start transaction)$/, isAsked: isHalfEarly },
+  // The session lock ends autocommit: no BEGIN goes over the wire with it.
+  { name: 'BEGIN', statement: /^(begin|start transaction)$/, isAsked: isHalfEarly, isStepOf: (strategy) => !isLocked(strategy) },
   { name: 'marker written', statement: /^insert into transaction_marker .* select/, isAsked: isHalfEarly, isStepOf: isMarked },
   { name: 'row inserted', statement: /^insert into `orders`/, isAsked: isHalfEarly },
   { name: 'before COMMIT is sent', place: 'before COMMIT is sent', isAsked: always },
