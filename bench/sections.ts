@@ -6,6 +6,7 @@ import { benchReconciliation } from './reconciliation.bench.ts';
 import type { Section } from './section.ts';
 import { benchSegmentedLog } from './segmented-log.bench.ts';
 import { benchStrategies } from './strategies.bench.ts';
+import { benchTelemetry } from './telemetry.bench.ts';
 import { benchWorker } from './worker.bench.ts';
 
 /** Every section by its name: one file each, `<name>.bench.ts`, and a line here. */
@@ -17,5 +18,6 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   reconciliation: benchReconciliation,
   'segmented-log': benchSegmentedLog,
   strategies: benchStrategies,
+  telemetry: benchTelemetry,
   worker: benchWorker,
 };
