@@ -1,11 +1,9 @@
 import { pino } from 'pino';
 import { composeOps } from '../../../src/cli/compose-ops.ts';
-import { defineMessageSource } from '../../../src/index.ts';
 import type { Violation } from '../judge.ts';
-import { TortureOrderEntity } from '../torture-tables.ts';
-import { orderIdInKey } from '../workload.ts';
 import type { OrderOnRecord } from './call-records.ts';
-import { CHARGE, chargeListener } from './charge-listener.ts';
+import { CHARGE } from './charge-listener.ts';
+import { orderSource } from './order-source.ts';
 import { workerConfig } from './worker-config.ts';
 import type { WorkerSettings } from './worker-reports.ts';
 
@@ -21,17 +19,7 @@ export async function walkStories(
   orders: readonly OrderOnRecord[],
   signal: AbortSignal,
 ): Promise<{ readonly stories: number; readonly violations: readonly Violation[] }> {
-  const source = defineMessageSource({
-    name: 'torture-orders',
-    listener: chargeListener(settings),
-    entity: TortureOrderEntity,
-    rowOf: (em, { idempotencyKey }) => em.findOne(TortureOrderEntity, { id: orderIdInKey(idempotencyKey) }),
-    messageOf: () => {
-      throw new Error('the page publishes nothing');
-    },
-    delivery: { writtenAt: 'createdAt' },
-  });
-  const config = { ...workerConfig(settings), reconciliation: { sources: [source] } };
+  const config = { ...workerConfig(settings), reconciliation: { sources: [orderSource(settings)] } };
   const ops = await composeOps(config, pino({ level: 'silent' }), { port: 0 });
   const holes: string[] = [];
   try {
