@@ -53,9 +53,15 @@ describe('npm test where no broker and no database can be had', () => {
   });
 
   it('runs everything on a stack that somebody else has started', () => {
-    const { status, lines } = runTests({ CHECKBACK_TEST_STACK: '{}' });
+    const { status, lines } = runTests({ CHECKBACK_TEST_STACK: '{}', CHECKBACK_CHROMIUM: process.execPath });
     expect(lines.at(-1)).toBe('4 passed, 0 failed');
     expect(lines.join('\n')).not.toMatch(/NOT RUN/);
+    expect(status).toBe(0);
+  });
+
+  it('says so where only a browser is missing', () => {
+    const { status, lines } = runTests({ CHECKBACK_TEST_STACK: '{}' });
+    expect(lines.slice(-2)).toEqual([expect.stringMatching(/^NOT RUN: the journeys .* there is no Chromium: run /), '4 passed, 0 failed']);
     expect(status).toBe(0);
   });
 });
