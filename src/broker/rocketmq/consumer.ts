@@ -1,7 +1,6 @@
 import { BrokerError, ClosedError } from '../../errors.ts';
 import type { Consumer, Delivery } from '../consumer.ts';
 import { AckBatches } from './ack-batches.ts';
-import { afterItsMillisecond } from './after-its-millisecond.ts';
 import { describeFailure, isRefusal } from './broker-failure.ts';
 import { internals } from './client-internals.ts';
 import { replaceChannels, startClient, stopClient } from './client-lifecycle.ts';
@@ -110,8 +109,7 @@ class RocketmqConsumer implements Consumer {
   async #pollOrHandBack(max: number, invisibleMs: number, stop: AbortSignal): Promise<readonly MessageView[]> {
     const views = await this.#poll(max, invisibleMs, stop);
     if (!stop.aborted) return views;
-    const arrivedAt = performance.now();
-    void this.#inFlight.track(Promise.allSettled(views.map((view) => this.#postpone(view, 0, arrivedAt))));
+    void this.#inFlight.track(Promise.allSettled(views.map((view) => this.#client.changeInvisibleDuration(view, 0))));
     return [];
   }
 
@@ -133,19 +131,13 @@ class RocketmqConsumer implements Consumer {
     return views;
   }
 
-  async #postpone(view: MessageView, ms: number, arrivedAt: number): Promise<void> {
-    await afterItsMillisecond(arrivedAt);
-    await this.#client.changeInvisibleDuration(view, ms);
-  }
-
   #delivery(view: MessageView): Delivery {
-    const arrivedAt = performance.now();
     const tracked = (what: string, work: Promise<void>): Promise<void> =>
       this.#inFlight.track(work.catch((error: unknown) => Promise.reject(this.#failure(what, error))));
     return {
       message: receivedMessage(view),
       ack: () => tracked('acknowledge a message of', this.#acks.ack(view)),
-      changeInvisibleDuration: (ms) => tracked('postpone a message of', this.#postpone(view, ms, arrivedAt)),
+      changeInvisibleDuration: (ms) => tracked('postpone a message of', this.#client.changeInvisibleDuration(view, ms)),
     };
   }
 
