@@ -28,6 +28,9 @@ export function useStack(): TestStack {
   };
 }
 
+/** Thirty tables to be dropped, on a disk that other tests keep busy. */
+const PATIENCE_MS = 60_000;
+
 /** A database that no other test has. */
 export type TestDatabase = { readonly url: string; readonly name: string; drop(): Promise<void> };
 
@@ -35,14 +38,14 @@ export type TestDatabase = { readonly url: string; readonly name: string; drop()
 export async function createDatabase(prefix: string, mysqlUrl: string = useStack().mysqlUrl): Promise<TestDatabase> {
   const name = `${prefix.replace(/\W/g, '_').slice(0, 20)}_${unique()}`;
   const { server } = splitDatabase(mysqlUrl);
-  await queryMysql(server, `CREATE DATABASE \`${name}\` CHARACTER SET utf8mb4`);
+  await queryMysql(server, `CREATE DATABASE \`${name}\` CHARACTER SET utf8mb4`, PATIENCE_MS);
   const url = new URL(server);
   url.pathname = `/${name}`;
   return {
     url: url.href,
     name,
     drop: async () => {
-      await queryMysql(server, `DROP DATABASE IF EXISTS \`${name}\``);
+      await queryMysql(server, `DROP DATABASE IF EXISTS \`${name}\``, PATIENCE_MS);
     },
   };
 }
