@@ -48,7 +48,7 @@ describe.each([ROW_FIRST, MARKER_FIRST])('A wire to the database that swallows e
 
   it('makes publish() reject in its time, and take orders again when the wire is whole', async () => {
     const listener = orderListener('orders', strategy);
-    publisher = await shop.start(listener, { poolSize: 2, connectionTimeoutMs: 500, transactionTimeoutMs: 1_000 });
+    publisher = await shop.start(listener, { poolSize: 2, connectionTimeoutMs: 2_000, transactionTimeoutMs: 3_000 });
     await publisher.publish(listener, anOrder(`${strategy.name}-before`));
     shop.proxy.swallow();
     const outcomes = await Promise.all(

@@ -259,7 +259,7 @@ describe('GrpcSession', () => {
 
   it('is given up when it has been idle', async () => {
     const server = await serve(echo);
-    const { call, session, onRetired } = open(server.endpoints, { timeoutMs: 50, openTimeoutMs: 50, idleMs: 100 });
+    const { call, session, onRetired } = open(server.endpoints, { timeoutMs: 10_000, openTimeoutMs: 10_000, idleMs: 100 });
     await call();
     await eventually(() => expect(session.state).toBe('closed'));
     expect(onRetired.mock.calls).toEqual([[]]);
