@@ -6,6 +6,7 @@ import { openFullStack } from './full-stack.ts';
 import { startBank } from './gateway/bank.ts';
 import { freshKey, PAYMENT, payOrder } from './gateway/call.ts';
 import { noStorage } from './gateway/no-storage.ts';
+import { closedLoop, type Order } from './load/loops.ts';
 import { interleave, measured, ratios } from './measure.ts';
 import { VARIANTS } from './publish/variants.ts';
 import type { Measured, Section } from './section.ts';
@@ -42,15 +43,12 @@ export const benchTelemetry: Section = async (options) => {
       return gateway.call(payOrder, PAYMENT, { idempotencyKey: key, correlationId: key });
     };
 
-    const round = (mode: keyof typeof LISTENING, count: number, one: () => Promise<unknown>, settle = async (): Promise<void> => {}) => {
+    const round = (mode: keyof typeof LISTENING, count: number, one: Order, settle = async (): Promise<void> => {}) => {
       return async (): Promise<number> => {
         const telemetry = LISTENING[mode]();
         const before = process.cpuUsage();
-        let left = count;
-        const lane = async (): Promise<void> => {
-          while (left-- > 0) await one();
-        };
-        await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+        const { failed } = await closedLoop(one, IN_FLIGHT, count);
+        if (failed > 0) throw new Error(`${failed} of ${count} failed: what they cost says nothing`);
         await settle();
         const { user, system } = process.cpuUsage(before);
         telemetry.close();
@@ -58,14 +56,14 @@ export const benchTelemetry: Section = async (options) => {
       };
     };
     const modes = Object.keys(LISTENING) as (keyof typeof LISTENING)[];
-    const compare = (count: number, one: () => Promise<unknown>, settle?: () => Promise<void>): Promise<Record<string, number[]>> =>
+    const compare = (count: number, one: Order, settle?: () => Promise<void>): Promise<Record<string, number[]>> =>
       interleave(Object.fromEntries(modes.map((mode) => [mode, round(mode, count, one, settle)])), {
         repeats,
         warmUps: 2,
         signal: options.signal,
         onRound: (line) => options.say(`µs of processor time: ${line}`),
       });
-    const publish = await compare(sizes.orders, () => publishing.order(performance.now()), publishing.settle);
+    const publish = await compare(sizes.orders, publishing.order, publishing.settle);
     const calls = await compare(sizes.calls, call);
     const over = (seen: Record<string, number[]>, mode: string): Measured => ratios(seen[mode]!, seen['off']!);
     const [publishOver, gatewayOver] = [over(publish, 'silent'), over(calls, 'silent')];

@@ -2,6 +2,7 @@ import type { DeadLetter, DeadLetterReason, ErrorLink } from '../dead-letter/dea
 import type { DeadLetterFilter } from '../dead-letter/dead-letter-store.ts';
 import type { DeadLetterStanding, DeadLetterState } from '../dead-letter/dead-letter-state.ts';
 import type { Bind } from './statements.ts';
+import { textOf } from './nullable-column.ts';
 
 /** Everything but the body. Times as milliseconds, which no session's time zone changes. */
 export const LETTER_COLUMNS = `id, topic, consumer_group, identity, listener, message_id, tag, message_keys, properties, length(body) as body_bytes,
@@ -53,7 +54,6 @@ const standingOf = (row: Record<string, unknown>): DeadLetterStanding => {
 
 export const leaseOf = (row: Record<string, unknown>): number => Math.ceil(Number(row['lease_ms'] ?? 0));
 export const dateOf = (ms: unknown): Date | undefined => (ms === null || ms === undefined ? undefined : new Date(Number(ms)));
-export const textOf = (value: unknown): string | undefined => (value as string | null) ?? undefined;
 
 /** The condition of a filter and what is bound to it. */
 export const conditionOf = (filter: DeadLetterFilter): { where: string; binds: Bind[] } => {

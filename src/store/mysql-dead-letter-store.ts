@@ -10,7 +10,8 @@ import type {
   ReplayClaim,
 } from '../dead-letter/dead-letter-store.ts';
 import { canTransition, type DeadLetterState } from '../dead-letter/dead-letter-state.ts';
-import { conditionOf, dateOf, leaseOf, LETTER_COLUMNS, letterOf, textOf } from './dead-letter-rows.ts';
+import { conditionOf, dateOf, leaseOf, LETTER_COLUMNS, letterOf } from './dead-letter-rows.ts';
+import { textOf } from './nullable-column.ts';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
 import { retryTransient } from './external-call-database-error.ts';
 import { sqliteFileOf } from './open-sqlite-orm.ts';

@@ -1,6 +1,7 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { statementsOn } from './statements.ts';
-import { callOf, type OpsCall } from './mysql-ops-search.ts';
+import { CALL_COLUMNS, callOf, type OpsCall } from './mysql-ops-search.ts';
+import { numberOf, textOf } from './nullable-column.ts';
 import { utcDate } from './utc-date.ts';
 
 /** A body as it is stored: masked, or not at all, where secrets could be in it. */
@@ -64,11 +65,7 @@ const BODY = `body_state, substr(body, 1, ${MAX_SHOWN_BYTES}) as body, length(bo
 export async function readAttempt(orm: MikroORM, callId: number, attempt: number): Promise<AttemptEvidence | undefined> {
   const db = statementsOn(orm.em.getConnection('read'));
   const [[call], [request], [response]] = await Promise.all([
-    db.rows(
-      `select id, call_name, idempotency_key, correlation_id, status, attempts, http_status, last_error_code, created_at, updated_at
-       from external_call where id = ?`,
-      [callId],
-    ),
+    db.rows(`select ${CALL_COLUMNS} from external_call where id = ?`, [callId]),
     db.rows(`select origin, method, path, headers, opened_at, ${BODY} from external_call_attempt where call_id = ? and attempt = ?`, [
       callId,
       attempt,
@@ -127,6 +124,3 @@ export const timesOf = (row: Row): AttemptTimes => ({
   bodyMs: numberOf(row['body_ms']),
   totalMs: Number(row['total_ms']),
 });
-
-export const numberOf = (value: unknown): number | undefined => (value === null || value === undefined ? undefined : Number(value));
-export const textOf = (value: unknown): string | undefined => (value as string | null | undefined) ?? undefined;

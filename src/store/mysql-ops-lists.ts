@@ -4,6 +4,7 @@ import type { Verdict } from '../reconciliation/verdict.ts';
 import type { SagaSummary } from '../saga/saga-store.ts';
 import type { SagaStatus } from '../saga/saga-status.ts';
 import type { StatusCheckState } from '../status-check/status-check-state.ts';
+import { textOf } from './nullable-column.ts';
 import { summaryOf } from './saga-rows.ts';
 import { type Bind, statementsOn } from './statements.ts';
 import { utcDate } from './utc-date.ts';
@@ -88,7 +89,6 @@ const ENDED: readonly SagaStatus[] = ['COMPLETED', 'COMPENSATED', 'ABANDONED'];
 export const mysqlOpsLists = (orm: MikroORM): OpsLists => {
   const rows = (sql: string, binds: readonly Bind[]): Promise<readonly Record<string, unknown>[]> =>
     statementsOn(orm.em.getConnection('read')).rows(sql, binds);
-  const text = (value: unknown): string | undefined => (value as string | null) ?? undefined;
   return {
     unknown: async (state, { after, limit }) => {
       // Written so that the range of the index begins at the cursor.
@@ -107,8 +107,8 @@ export const mysqlOpsLists = (orm: MikroORM): OpsLists => {
         unknownSince: utcDate(row['unknown_since']),
         nextCheckAt: utcDate(row['next_check_at']),
         checks: Number(row['checks']),
-        lastSaid: text(row['last_said']),
-        lastErrorCode: text(row['last_error_code']),
+        lastSaid: textOf(row['last_said']),
+        lastErrorCode: textOf(row['last_error_code']),
       }));
     },
     sagas: async (status, { after, limit }) => {
@@ -135,7 +135,7 @@ export const mysqlOpsLists = (orm: MikroORM): OpsLists => {
         name: String(row['name']),
         status: String(row['status']),
         looked: Number(row['looked']),
-        totals: JSON.parse(text(row['totals']) ?? '{}') as OpsRun['totals'],
+        totals: JSON.parse(textOf(row['totals']) ?? '{}') as OpsRun['totals'],
         startedAt: utcDate(row['started_at']),
         finishedAt: row['finished_at'] === null ? undefined : utcDate(row['finished_at']),
       }));
@@ -150,7 +150,7 @@ export const mysqlOpsLists = (orm: MikroORM): OpsLists => {
         id: Number(row['id']),
         callName: String(row['call_name']),
         idempotencyKey: String(row['idempotency_key']),
-        why: text(row['why']),
+        why: textOf(row['why']),
         at: utcDate(row['updated_at']),
       }));
     },

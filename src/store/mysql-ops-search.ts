@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { CALL_STATUSES, type CallStatus } from '../gateway/call-status.ts';
+import { numberOf, textOf } from './nullable-column.ts';
 import { type Bind, statementsOn } from './statements.ts';
 import { utcDate } from './utc-date.ts';
 
@@ -33,7 +34,8 @@ export interface OpsSearch {
 }
 
 const MAX_NAMES = 200;
-const COLUMNS = `id, call_name, idempotency_key, correlation_id, status, attempts, http_status, last_error_code, created_at, updated_at`;
+/** What `callOf` reads. */
+export const CALL_COLUMNS = `id, call_name, idempotency_key, correlation_id, status, attempts, http_status, last_error_code, created_at, updated_at`;
 
 /** The search on MySQL 8.4 and later, MariaDB 11 or a SQLite file of `openOrm`. */
 export const mysqlOpsSearch = (orm: MikroORM): OpsSearch => {
@@ -55,12 +57,12 @@ export const mysqlOpsSearch = (orm: MikroORM): OpsSearch => {
   return {
     callNames,
     byCorrelation: (correlationId, limit) =>
-      calls(`select ${COLUMNS} from external_call where correlation_id = ? order by id limit ?`, [correlationId, limit]),
+      calls(`select ${CALL_COLUMNS} from external_call where correlation_id = ? order by id limit ?`, [correlationId, limit]),
     byKey: async (idempotencyKey) => {
       const names = await callNames();
       if (names.length === 0) return [];
       const marks = names.map(() => '?').join(', ');
-      return calls(`select ${COLUMNS} from external_call where call_name in (${marks}) and idempotency_key = ? order by call_name`, [
+      return calls(`select ${CALL_COLUMNS} from external_call where call_name in (${marks}) and idempotency_key = ? order by call_name`, [
         ...names,
         idempotencyKey,
       ]);
@@ -68,7 +70,7 @@ export const mysqlOpsSearch = (orm: MikroORM): OpsSearch => {
     byNameAndStatus: ({ callName, status }, { before, limit }) => {
       if (!CALL_STATUSES.includes(status)) throw new RangeError(`status must be one of ${CALL_STATUSES.join(', ')}, got ${status}`);
       return calls(
-        `select ${COLUMNS} from external_call force index (external_call_name_status)
+        `select ${CALL_COLUMNS} from external_call force index (external_call_name_status)
          where call_name = ? and status = ? and id < ? order by id desc limit ?`,
         [callName, status, before ?? Number.MAX_SAFE_INTEGER, limit],
       );
@@ -83,8 +85,8 @@ export const callOf = (row: Readonly<Record<string, unknown>>): OpsCall => ({
   correlationId: String(row['correlation_id']),
   status: row['status'] as CallStatus,
   attempts: Number(row['attempts']),
-  httpStatus: row['http_status'] === null ? undefined : Number(row['http_status']),
-  errorCode: (row['last_error_code'] as string | null) ?? undefined,
+  httpStatus: numberOf(row['http_status']),
+  errorCode: textOf(row['last_error_code']),
   createdAt: utcDate(row['created_at']),
   updatedAt: utcDate(row['updated_at']),
 });

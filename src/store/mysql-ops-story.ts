@@ -1,7 +1,8 @@
 import type { MikroORM } from '@mikro-orm/mysql';
 import { MESSAGE_PROPERTY } from '../broker/message.ts';
-import { numberOf, textOf, timesOf } from './mysql-ops-evidence.ts';
-import { callOf } from './mysql-ops-search.ts';
+import { timesOf } from './mysql-ops-evidence.ts';
+import { CALL_COLUMNS, callOf } from './mysql-ops-search.ts';
+import { numberOf, textOf } from './nullable-column.ts';
 import type { OpsStory, StoryAttempt, StoryCheck, StorySaga } from './ops-story.ts';
 import { type Bind, statementsOn, type Transaction } from './statements.ts';
 import { utcDate } from './utc-date.ts';
@@ -23,11 +24,7 @@ export async function readOpsStory(
   const db = statementsOn(orm.em.getConnection('read'));
   const of = (sql: string, ...binds: Bind[]): Promise<readonly Row[]> => db.rows(`${sql} limit ${MOST}`, binds);
   const [calls, checks, letters, sagas] = await Promise.all([
-    of(
-      `select id, call_name, idempotency_key, correlation_id, status, attempts, http_status, last_error_code, created_at, updated_at
-       from external_call where correlation_id = ? order by id`,
-      correlationId,
-    ),
+    of(`select ${CALL_COLUMNS} from external_call where correlation_id = ? order by id`, correlationId),
     of(
       `select call_name, idempotency_key, listener, state, unknown_since, next_check_at, checks, last_said, last_error_code, outcome,
          decided_by, decision_reason, done_at, properties from status_check where correlation_id = ? order by id`,

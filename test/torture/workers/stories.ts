@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { composeOps } from '../../../src/cli/compose-ops.ts';
+import { inLanes } from '../../../src/reconciliation/in-lanes.ts';
 import type { Violation } from '../judge.ts';
 import type { OrderOnRecord } from './call-records.ts';
 import { CHARGE } from './charge-listener.ts';
@@ -23,16 +24,12 @@ export async function walkStories(
   const ops = await composeOps(config, pino({ level: 'silent' }), { port: 0 });
   const holes: string[] = [];
   try {
-    const left = orders.values();
-    const read = async (): Promise<void> => {
-      for (const order of left) {
-        const response = await fetch(`${ops.part.url}/story?id=${encodeURIComponent(order.correlationId)}`, { signal });
-        const page = await response.text();
-        const hole = response.ok ? holeIn(page, order) : `an answer: HTTP ${response.status}`;
-        if (hole !== undefined) holes.push(`that of ${order.correlationId} is without ${hole}`);
-      }
-    };
-    await Promise.all(Array.from({ length: READERS }, read));
+    await inLanes(orders, READERS, async (order) => {
+      const response = await fetch(`${ops.part.url}/story?id=${encodeURIComponent(order.correlationId)}`, { signal });
+      const page = await response.text();
+      const hole = response.ok ? holeIn(page, order) : `an answer: HTTP ${response.status}`;
+      if (hole !== undefined) holes.push(`that of ${order.correlationId} is without ${hole}`);
+    });
   } finally {
     await ops.close();
   }
